@@ -1,0 +1,7 @@
+"""`python -m agentsync` is the `agentsync` command."""
+
+import sys
+
+from agentsync.cli.main import main
+
+sys.exit(main())

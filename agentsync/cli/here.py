@@ -1,0 +1,36 @@
+"""What every command starts from: the repository, the state, the rules and the acting holder."""
+
+from __future__ import annotations
+
+import os
+
+from agentsync.config.load import InForce, in_force
+from agentsync.git.repo import Repo, discover
+from agentsync.holders.identity import Holder
+from agentsync.holders.registry import acting_holder, check_in
+from agentsync.lean import NamedTuple
+from agentsync.state.store import Store
+
+
+class Here(NamedTuple):
+    """A command's surroundings; `folder` is where the words on its command line are seen from."""
+
+    repo: Repo
+    store: Store
+    rules: InForce
+    holder: Holder
+    folder: str
+
+
+def open_here(agent: str = "", *, register: bool = True) -> Here:
+    """The surroundings of a command.
+
+    Raises NoRepositoryError, ConfigError, or UsageError for an agent's name that cannot be one.
+    """
+    repo = discover(dict(os.environ))
+    holder = acting_holder(repo, agent)
+    rules = in_force(repo)
+    store = Store(repo.shared_dir, repo.environ)
+    if register:
+        check_in(repo, store, holder)
+    return Here(repo, store, rules, holder, os.getcwd())

@@ -1,0 +1,271 @@
+"""`status`, `log` and `check`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import click
+
+from agentsync.cli.here import Here, open_here
+from agentsync.cli.locks import AGENT_OPTION
+from agentsync.cli.output import answer, answer_json, narrate, table
+from agentsync.errors import UsageError
+from agentsync.git.refs import head_of, is_zero, worktrees
+from agentsync.git.repo import git_elsewhere, read_line
+from agentsync.holders.registry import last_seen, private_file, registered, write_private
+from agentsync.locks.landing import settle
+from agentsync.locks.model import Target
+from agentsync.locks.query import all_locks, chain_of, locks_on
+from agentsync.locks.say import holding, show_target
+from agentsync.locks.targets import repo_path
+from agentsync.locks.touching import touching
+from agentsync.setup.audit import audit
+from agentsync.setup.review import NOT_JUDGED, review
+from agentsync.state.journal import read_events
+from agentsync.tasks.claims import live_claims
+from agentsync.text import one_line, quoted, shell_path, show_duration, show_path, show_time
+
+
+@click.command(
+    short_help="Who works where, on what, holding what.",
+    epilog="""\b
+Examples:
+  agentsync status               one screen
+  agentsync status src/app.py    who touches it, uncommitted too
+  agentsync status --new         what concerns this worktree since it was last told""",
+)
+@click.argument("path", default="", metavar="[PATH]")
+@click.option("--new", "only_new", is_flag=True, help="Only what is new for this worktree; prints nothing if nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+@AGENT_OPTION
+def status(path: str, only_new: bool, as_json: bool, agent: str) -> int:  # noqa: FBT001
+    """Who works where, on what, holding what."""
+    here = open_here(agent)
+    if only_new:
+        for line in _news(here):
+            answer(line)
+        return 0
+    if path:
+        return _path_status(here, repo_path(here.repo, path, here.folder), as_json=as_json)
+    settle(here.repo, here.rules.base, here.store, here.holder, [b""])
+    return _screen(here, as_json=as_json)
+
+
+def _screen(here: Here, *, as_json: bool) -> int:
+    snapshot = here.store.snapshot()
+    claims = live_claims(here.repo, here.rules.base, snapshot)
+    held = [one for one in all_locks(here.repo, snapshot) if one.live]
+    holders = {one.holder.worktree: one.holder for one in registered(snapshot)}
+    rows, facts = [], []
+    for worktree in worktrees(here.repo):
+        if not worktree.present:
+            continue
+        holder = holders.get(worktree.id)
+        branch = head_of(here.repo, worktree.git_dir).branch.removeprefix("refs/heads/") or "(detached)"
+        dirty = bool(git_elsewhere(here.repo.environ, worktree.top, "status", "--porcelain", ok=()).out)
+        ahead, behind = _distance(here, head_of(here.repo, worktree.git_dir).commit)
+        tasks = [claim.id for claim in claims if claim.holder.worktree == worktree.id and not claim.done]
+        locks = [show_target(one.lock.target) for one in held if one.lock.holder.worktree == worktree.id]
+        seen = last_seen(here.repo.common_dir, worktree.id)
+        rows.append(
+            (
+                ("* " if worktree.git_dir == here.repo.git_dir else "  ") + (holder.agent if holder else "-"),
+                one_line(branch, 40),
+                f"+{ahead} -{behind}" + (" dirty" if dirty else ""),
+                f"seen {show_duration(time.time() - seen)} ago" if seen else "never seen",
+                " ".join([f"task {one_line(name, 30)}" for name in tasks] + [f"lock {name}" for name in locks[:3]]),
+            )
+        )
+        facts.append(
+            {"worktree": worktree.id, "path": worktree.top, "agent": holder.agent if holder else None, "branch": branch,
+             "ahead": ahead, "behind": behind, "dirty": dirty, "tasks": tasks, "locks": locks}
+        )  # fmt: skip
+    if as_json:
+        answer_json({"base": here.rules.base.name, "worktrees": facts})
+        return 0
+    answer(f"base {here.rules.base.name}, {len(held)} locks, {len(claims)} claims")
+    for line in table(rows):
+        answer(line)
+    return 0
+
+
+def _distance(here: Here, commit: str) -> tuple[int, int]:
+    """Commits ahead of and behind base."""
+    if not commit or not here.rules.base.commits:
+        return 0, 0
+    base = here.rules.base.commits[-1]
+    out = here.repo.git("rev-list", "--left-right", "--count", f"{commit}...{base}", ok=()).out.split()
+    return (int(out[0]), int(out[1])) if len(out) == 2 else (0, 0)
+
+
+def _path_status(here: Here, path: bytes, *, as_json: bool) -> int:
+    snapshot = here.store.snapshot()
+    held = [one for one in locks_on(here.repo, snapshot, Target(path)) if one.live]
+    touches = touching(here.repo, here.rules.base, path, everywhere=True)
+    chain = chain_of(snapshot, path)
+    claims = [claim for claim in live_claims(here.repo, here.rules.base, snapshot) if _about(claim.files, path)]
+    if as_json:
+        answer_json(
+            {"path": show_path(path), "locks": [holding(one) for one in held],
+             "worktrees": [{"worktree": one.worktree.id, "uncommitted": one.uncommitted, "commit": one.commit or None}
+                           for one in touches],
+             "tasks": [claim.id for claim in claims]}
+        )  # fmt: skip
+        return 0
+    for one in held:
+        answer(f"locked by {holding(one)}")
+    for touch in touches:
+        own = " (this one)" if touch.worktree.git_dir == here.repo.git_dir else ""
+        what = "uncommitted edits" if touch.uncommitted else f"unlanded commit {touch.commit[:12]}"
+        hunks = _hunks(here, touch.worktree.top, path)
+        answer(f"worktree {one_line(touch.worktree.id, 60)}{own}: {what}{hunks}")
+    for claim in claims:
+        answer(f"task {claim.id} of {claim.holder.key} names it")
+    if chain:
+        answer(f"last version under a lock: {chain.last.commit[:12]} by {one_line(chain.holder, 60)}"
+               + (", landed" if chain.landed else ""))  # fmt: skip
+    if not (held or touches or claims or chain):
+        narrate(f"{show_path(path) or '.'}: nobody touches it")
+        narrate(f"  agentsync lock {shell_path(path or b'.')}")
+    return 0
+
+
+def _about(files: tuple[str, ...], path: bytes) -> bool:
+    from agentsync.tasks.rules import in_scope
+
+    return bool(files) and in_scope(files, path)
+
+
+def _hunks(here: Here, top: str, path: bytes) -> str:
+    """Which lines of a path a worktree changes against base, as text."""
+    from unidiff import PatchSet
+    from unidiff.errors import UnidiffParseError
+
+    if not here.rules.base.commits or not path:
+        return ""
+    merge_base = git_elsewhere(here.repo.environ, top, "merge-base", here.rules.base.commits[-1], "HEAD", ok=()).out
+    words = ("--literal-pathspecs", "diff", "--no-color", "--no-ext-diff", merge_base.decode().strip() or "HEAD", "--")
+    diff = git_elsewhere(here.repo.environ, top, *words, path, ok=()).out
+    try:
+        patch = PatchSet(diff.decode("utf-8", "replace"))
+    except UnidiffParseError:
+        return ""
+    spans = [
+        f"{hunk.source_start}-{hunk.source_start + max(hunk.source_length, 1) - 1}" for one in patch for hunk in one
+    ]
+    return f", base lines {', '.join(spans[:6])}" if spans else ""
+
+
+def _news(here: Here) -> list[str]:
+    """What concerns this worktree since it was last told, and note that it is told now."""
+    told = read_line(private_file(here.repo, "told")).split(" ")
+    since, base_then = (int(told[0]), told[1]) if len(told) == 2 and told[0].isdigit() else (0, "")
+    base_now = here.rules.base.commits[-1] if here.rules.base.commits else ""
+    lines = []
+    if base_then and base_now and base_then != base_now:
+        count = here.repo.git("rev-list", "--count", f"{base_then}..{base_now}", ok=()).out.decode().strip()
+        lines.append(
+            f"base {here.rules.base.name} moved by {count or 'some'} commits: git merge {here.rules.base.name}"
+        )
+    snapshot = here.store.snapshot()
+    refused = {
+        str(event.get("path", "")) for event in read_events(here.repo.shared_dir)
+        if event.get("event") == "refused" and event.get("holder") == here.holder.key and _after(event.get("time"), since)
+    }  # fmt: skip
+    for path in sorted(refused - {""}):
+        if not path.startswith('"') and not any(o.live for o in locks_on(here.repo, snapshot, Target(path.encode()))):
+            lines.append(f"lock freed: {path}")
+    touched = {touch.path for touch in _own_touches(here, snapshot)}
+    for one in all_locks(here.repo, snapshot):
+        if one.live and one.lock.holder != here.holder and one.lock.since >= since and one.lock.target.name in touched:
+            lines.append(f"{show_target(one.lock.target)}, which this worktree edits, is locked by {holding(one)}")
+    write_private(here.repo, "told", f"{int(time.time())} {base_now}\n")
+    return lines
+
+
+def _after(when: object, since: int) -> bool:
+    return isinstance(when, int) and when >= since
+
+
+def _own_touches(here: Here, snapshot):  # type: ignore[no-untyped-def]
+    names = [one.lock.target.name for one in all_locks(here.repo, snapshot) if not one.lock.target.is_resource]
+    found = [touch for name in names for touch in touching(here.repo, here.rules.base, name, everywhere=True)]
+    return [touch for touch in found if touch.worktree.git_dir == here.repo.git_dir]
+
+
+@click.command(short_help="What happened.")
+@click.option("--refused", is_flag=True, help="Only what was refused, or would have been.")
+@click.option("-n", "--max-count", "count", default=30, show_default=True, help="How many.")
+@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+def log(refused: bool, count: int, as_json: bool) -> int:  # noqa: FBT001
+    """The state's history and the journal, newest first."""
+    here = open_here(register=False)
+    events = audit(here.repo, count, refused_only=refused)
+    if as_json:
+        answer_json({"events": [event._asdict() for event in events]})
+        return 0
+    if not events:
+        narrate("nothing has happened yet")
+    for event in events:
+        answer(f"{show_time(event.time)}  {event.who or '-'}  {event.kind}: {event.what}")
+    return 0
+
+
+@click.command(
+    short_help="Judge a range by its trees, in CI or on a git server.",
+    epilog="""\b
+Examples:
+  agentsync check                             this branch, as merged into base now
+  agentsync check --range origin/main..HEAD
+  agentsync check --pre-receive               in a server's pre-receive hook, reading its lines""",
+)
+@click.option("--range", "span", default="", metavar="A..B", help="Which commits (else base...HEAD).")
+@click.option("--pre-receive", is_flag=True, help="Judge the updates of base on standard input.")
+@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+def check(span: str, pre_receive: bool, as_json: bool) -> int:  # noqa: FBT001
+    """Numbers, landed migrations, TASKS.md and overrides, by what the tree shows. Exit 1 when something is wrong."""
+    here = open_here(register=False)
+    reviews = [
+        review(here.repo, here.rules, here.holder, a, b) for a, b in _ranges(here, span, pre_receive=pre_receive)
+    ]
+    findings = [finding for one in reviews for finding in one.findings]
+    overrides = [line for one in reviews for line in one.overrides]
+    if as_json:
+        answer_json({"findings": [{"rule": one.rule, "path": show_path(one.path), "lines": list(one.lines)}
+                                  for one in findings], "overrides": overrides, "not_judged": NOT_JUDGED})  # fmt: skip
+    else:
+        for finding in findings:
+            answer(f"{'note' if finding.told else 'wrong'}: {finding.lines[0]}")
+            for line in finding.lines[1:]:
+                answer(f"  {line}")
+        for line in overrides:
+            answer(f"override: {line}")
+        narrate(f"note: {NOT_JUDGED}")
+    return 1 if any(not finding.told for finding in findings) else 0
+
+
+def _ranges(here: Here, span: str, *, pre_receive: bool) -> list[tuple[str, str]]:
+    base = here.rules.base
+    if pre_receive:
+        rows = [line.split(" ", 2) for line in sys.stdin.read().splitlines()]
+        mine = [row for row in rows if len(row) == 3 and row[2] == base.ref]
+        return [(old, new) for old, new, _ in mine if not is_zero(old) and not is_zero(new)]
+    if span:
+        start, dots, end = span.partition("..")
+        if not dots or not start:
+            raise UsageError(
+                f"{quoted(span, 80)} is no range", "two revisions with '..'", "agentsync check --range main..HEAD"
+            )
+        return [(start, end.lstrip(".") or "HEAD")]
+    if not base.commits:
+        raise UsageError(
+            f"base {quoted(base.name, 60)} has no commit here", "fetch it", f"git fetch origin {base.name}"
+        )
+    return [(base.commits[-1], "HEAD")]
+
+
+def current_folder() -> str:
+    """The working directory."""
+    return os.getcwd()

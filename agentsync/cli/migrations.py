@@ -1,0 +1,121 @@
+"""`migration`: numbers that no two branches share."""
+
+from __future__ import annotations
+
+import click
+
+from agentsync.cli.here import Here, open_here
+from agentsync.cli.locks import AGENT_OPTION
+from agentsync.cli.output import answer, answer_json, narrate, table
+from agentsync.errors import UsageError
+from agentsync.migrations.numbers import reservations, reserve_next
+from agentsync.migrations.rules import problems
+from agentsync.migrations.series import Series, all_series, base_paths, elsewhere, paths_in, show_series
+from agentsync.text import shell_word
+
+
+@click.group(short_help="Migration numbers that no two branches share.")
+def migration() -> None:
+    """Migration numbers: reserved in the shared state, checked by the gates."""
+
+
+def _series(here: Here, words: tuple[str, ...]) -> tuple[Series, str]:
+    """The series and the name that the words mean: `[SERIES] NAME`."""
+    known = all_series(here.repo, here.rules)
+    if not known:
+        raise UsageError(
+            "no migrations found here",
+            "a directory of them can be named in agentsync.toml",
+            '[[migrations]] path = "db/migrations"',
+        )
+    if len(words) == 1:
+        if len(known) > 1:
+            names = ", ".join(one.folder for one in known[:5])
+            raise UsageError(
+                "which series?",
+                f"there are {len(known)}: {names}",
+                f"agentsync migration next {shell_word(known[0].folder)} NAME",
+            )
+        return known[0], words[0]
+    wanted = words[0].rstrip("/")
+    matching = [one for one in known if one.folder == wanted] or [
+        one for one in known if wanted in one.folder.split("/")
+    ]
+    if len(matching) != 1:
+        names = ", ".join(one.folder for one in (matching or known)[:5])
+        raise UsageError(f"no one series is {shell_word(wanted)}", f"there are: {names}", "agentsync migration list")
+    return matching[0], words[1]
+
+
+@migration.command("next")
+@click.argument("words", nargs=-1, required=True, metavar="[SERIES] NAME")
+@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+@AGENT_OPTION
+def next_(words: tuple[str, ...], as_json: bool, agent: str) -> int:  # noqa: FBT001
+    """Reserve the next free number and print the path to create.
+
+    \b
+    Example:
+      touch "$(agentsync migration next add_users)"
+    """
+    if len(words) > 2:
+        raise UsageError("too many words", "a series and a name", "agentsync migration next db/migrate add_users")
+    here = open_here(agent)
+    series, name = _series(here, words)
+    paths = reserve_next(here.repo, here.store, here.rules, here.holder, series, name)
+    if as_json:
+        answer_json({"series": series.folder, "layout": series.layout.name, "paths": paths})
+        return 0
+    for path in paths:
+        answer(path)
+    return 0
+
+
+@migration.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+@AGENT_OPTION
+def list_(as_json: bool, agent: str) -> int:  # noqa: FBT001
+    """Every series: its newest number on base, and what is reserved or on its way elsewhere."""
+    here = open_here(agent, register=False)
+    snapshot = here.store.snapshot()
+    found = []
+    rows = []
+    for series in all_series(here.repo, here.rules):
+        landed = series.migrations(base_paths(here.repo, here.rules, series.folder))
+        newest = max(landed.values(), key=lambda one: one.key, default=None)
+        rows.append((show_series(series), f"{len(landed)} on base", f"newest {newest.text}" if newest else "empty"))
+        reserved = reservations(here.repo, snapshot, series)
+        rows += [("  " + one.name, "reserved", one.holder.key) for one in reserved]
+        others = elsewhere(here.repo, series, committed_only=False)
+        away = {name: where for name, (_, where) in others.items() if name not in landed}
+        rows += [("  " + name, "on its way", f"worktree {where}") for name, where in sorted(away.items())]
+        found.append({"series": series.folder, "layout": series.layout.name, "newest": newest.text if newest else None,
+                      "reserved": [one._asdict() for one in reserved], "elsewhere": away})  # fmt: skip
+    if as_json:
+        answer_json({"series": found})
+        return 0
+    if not rows:
+        narrate("no migrations found")
+    for line in table(rows):
+        answer(line)
+    return 0
+
+
+@migration.command()
+@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+@AGENT_OPTION
+def check(as_json: bool, agent: str) -> int:  # noqa: FBT001
+    """This branch's migrations held against base as it is now; exit 1 when one would not run."""
+    here = open_here(agent, register=False)
+    found = []
+    for series in all_series(here.repo, here.rules):
+        base = base_paths(here.repo, here.rules, series.folder)
+        brought = {series.name_of(path) for path in set(paths_in(here.repo, "HEAD", series.folder)) - base} - {""}
+        wrong = problems(series.layout, brought, series.migrations(base), {}, landing=True)
+        found += [(f"{series.folder}/{one.name}", one.why) for one in wrong]
+    if as_json:
+        answer_json({"problems": [{"path": path, "why": why} for path, why in found]})
+    else:
+        for path, why in found:
+            answer(f"{path}: {why}")
+    return 1 if found else 0

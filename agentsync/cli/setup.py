@@ -1,0 +1,126 @@
+"""`init`, `doctor`, `uninstall` and `completion`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+from click.shell_completion import get_completion_class
+
+from agentsync.cli.output import answer, answer_json, narrate
+from agentsync.errors import UsageError
+from agentsync.git.refs import HEADS, resolve_ref
+from agentsync.git.repo import discover
+from agentsync.setup.doctor import examine, mend
+from agentsync.setup.init import apply, look, steps, summary
+from agentsync.setup.uninstall import committed_files
+from agentsync.setup.uninstall import uninstall as take_out
+from agentsync.text import quoted, shell_word
+
+
+@click.command(
+    short_help="Set up this repository.",
+    epilog="""\b
+Examples:
+  agentsync init --dry-run      show every file it would touch
+  agentsync init --yes          ask nothing
+  agentsync init --base develop""",
+)
+@click.option("--base", default="", metavar="BRANCH", help="The branch that work lands on (else detected).")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be touched.")
+@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+def init(base: str, yes: bool, dry_run: bool, as_json: bool) -> int:  # noqa: FBT001
+    """Install the hooks for every worktree of this clone, and write the settings and rules for agents.
+
+    In a clone whose base has agentsync.toml already it installs the hooks only. Doing it again is safe.
+    """
+    repo = discover(dict(os.environ))
+    if base and not resolve_ref(repo, HEADS + base):
+        raise UsageError(f"there is no branch {quoted(base, 80)}", "base is a local branch", "git branch --list")
+    found = look(repo, base)
+    plan = steps(repo, found)
+    if as_json:
+        answer_json({**summary(found), "touches": [step._asdict() for step in plan], "dry_run": dry_run})
+    else:
+        answer(f"base: {found.base.name}" + (f" (upstream {found.base.upstream[13:]})" if found.base.upstream else ""))
+        for one in found.series:
+            answer(f"migrations: {one}")
+        for name in found.beside:
+            answer(f"beside: {name}, which keeps working")
+        for step in plan:
+            answer(f"{'would touch' if dry_run else 'touches'} {step.path}: {step.why}")
+    if dry_run:
+        return 0
+    if not yes and sys.stdin.isatty() and not click.confirm("Go on?", default=True, err=True):
+        return 1
+    committed = apply(repo, found)
+    if committed and not as_json:
+        narrate("done; commit what belongs to the repository:")
+        narrate(f"  git add {' '.join(shell_word(name) for name in committed)} && git commit -m 'Add agentsync'")
+        narrate("then: agentsync doctor, agentsync task add TITLE, git worktree add ../agent-1")
+    elif not as_json:
+        narrate("done: hooks installed (agentsync doctor proves them)")
+    return 0
+
+
+_SIGNS = {"ok": "ok  ", "warn": "warn", "bad": "BAD "}
+
+
+@click.command(short_help="Prove that the hooks fire in each worktree.")
+@click.option("--fix", is_flag=True, help="Install again what is missing.")
+@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+def doctor(fix: bool, as_json: bool) -> int:  # noqa: FBT001
+    """Fire a harmless probe through each hook in each worktree, and look at all that the hooks need.
+
+    Exit 1 when something is bad.
+    """
+    repo = discover(dict(os.environ))
+    if fix:
+        for path in mend(repo):
+            narrate(f"installed {path}")
+    checks = examine(repo)
+    if as_json:
+        answer_json({"checks": [check._asdict() for check in checks]})
+    else:
+        for check in checks:
+            answer(f"{_SIGNS[check.level]} {check.what}")
+            if check.level != "ok" and check.fix:
+                answer(f"     {check.fix}")
+    return 1 if any(check.level == "bad" for check in checks) else 0
+
+
+@click.command(short_help="Take the hooks away and restore what was there.")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+def uninstall(yes: bool) -> int:  # noqa: FBT001
+    """Restore hooks, git configuration and ignored files of this clone to what they were before `init`.
+
+    Locks, claims and their history go too. Files that belong to the repository are listed, not touched.
+    """
+    repo = discover(dict(os.environ))
+    if not yes and sys.stdin.isatty() and not click.confirm("Remove agentsync from this clone?", err=True):
+        return 1
+    for line in take_out(repo):
+        answer(f"restored or removed {line}")
+    for name in committed_files(repo):
+        answer(f"left for a commit of yours: {name}")
+    return 0
+
+
+@click.command(short_help="Print a completion script.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> int:
+    """Print a completion script.
+
+    \b
+    Example:
+      agentsync completion bash > ~/.local/share/bash-completion/completions/agentsync
+    """
+    from agentsync.cli.app import app
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise UsageError(f"no completion for {quoted(shell)}", "", "agentsync completion bash")
+    answer(kind(app, {}, "agentsync", "_AGENTSYNC_COMPLETE").source())
+    return 0

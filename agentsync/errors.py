@@ -1,0 +1,78 @@
+"""Errors that a person or an agent reads: one line what, one line why, one line what to type."""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_REFUSED = 1
+EXIT_USAGE = 2
+EXIT_NO_REPOSITORY = 3
+EXIT_TIMED_OUT = 4
+
+
+class AgentsyncError(Exception):
+    """A failure with a way on.
+
+    `what` and `why` are one line each; `next_command` is what to type, or empty.
+    """
+
+    exit_code = EXIT_REFUSED
+    kind = "refused"
+
+    def __init__(self, what: str, why: str = "", next_command: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.next_command = next_command
+
+    def lines(self) -> list[str]:
+        """The error as the lines to print."""
+        lines = [f"agentsync: {self.what}"]
+        if self.why:
+            lines.append(f"  {self.why}")
+        if self.next_command:
+            lines.append(f"  {self.next_command}")
+        return lines
+
+
+class RefusedError(AgentsyncError):
+    """Somebody else has it, or a rule forbids it."""
+
+
+class UsageError(AgentsyncError):
+    """The command line cannot be understood."""
+
+    exit_code = EXIT_USAGE
+    kind = "usage"
+
+
+class ConfigError(AgentsyncError):
+    """The configuration cannot be understood."""
+
+    exit_code = EXIT_USAGE
+    kind = "config"
+
+
+class NoRepositoryError(AgentsyncError):
+    """There is no repository with a work tree here."""
+
+    exit_code = EXIT_NO_REPOSITORY
+    kind = "no-repository"
+
+
+class TimedOutError(AgentsyncError):
+    """Waiting took longer than allowed."""
+
+    exit_code = EXIT_TIMED_OUT
+    kind = "timed-out"
+
+
+class GitError(AgentsyncError):
+    """git said no where it should have said yes."""
+
+    kind = "git"
+
+
+class StateError(AgentsyncError):
+    """The shared state cannot be read or written."""
+
+    kind = "state"

@@ -1,0 +1,91 @@
+"""The gates that read the index: pre-commit, pre-merge-commit, and prepare-commit-msg where no receipt holds."""
+
+from __future__ import annotations
+
+import os
+
+from agentsync.gates.judge import judge_move, judge_steps, split
+from agentsync.gates.receipt import Receipt, content_of, drop_receipt, write_receipt
+from agentsync.gates.say import allowed_by_a_person, say_refusal, say_warnings
+from agentsync.gates.scene import Scene
+from agentsync.gates.verdict import Transition, Verdict, joined
+from agentsync.git.objects import RAW, empty_tree, parse_raw
+from agentsync.git.refs import head_of
+from agentsync.git.repo import read_line
+from agentsync.lean import TYPE_CHECKING
+from agentsync.state.store import Change, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agentsync.git.repo import Repo
+
+
+def merge_parents(repo: Repo) -> list[str]:
+    """The commits being merged: MERGE_HEAD, or before git writes that, its `GITHEAD_<id>` variables."""
+    try:
+        with open(os.path.join(repo.git_dir, "MERGE_HEAD"), encoding="ascii", errors="replace") as file:
+            return file.read().split()
+    except OSError:
+        return [name.removeprefix("GITHEAD_") for name in repo.environ if name.startswith("GITHEAD_")]
+
+
+def in_rebase(repo: Repo) -> bool:
+    """Whether a rebase is under way, whose result reference-transaction judges as a whole."""
+    return any(os.path.isdir(os.path.join(repo.git_dir, name)) for name in ("rebase-merge", "rebase-apply"))
+
+
+def is_replay(repo: Repo) -> bool:
+    """Whether the commit being made repeats one that exists: a pick, a revert, a rebase."""
+    return in_rebase(repo) or any(
+        os.path.exists(os.path.join(repo.git_dir, name)) for name in ("CHERRY_PICK_HEAD", "REVERT_HEAD")
+    )
+
+
+def gate_index(scene: Scene, hook: str, git_pid: str) -> int:
+    """Judge the index that git handed us; 0 lets the commit go on, 1 refuses it."""
+    repo = scene.repo
+    drop_receipt(repo)
+    head = head_of(repo)
+    start = head.commit or empty_tree(repo)
+    raw = repo.git("diff-index", "--cached", *RAW, start).out
+    parents = (head.commit, *merge_parents(repo)) if head.commit else ()
+    step = Transition(parents, parse_raw(raw.splitlines()), amending=hook != "pre-merge-commit")
+    ref = head.branch or read_line(os.path.join(repo.git_dir, "rebase-merge", "head-name"))
+
+    def judge() -> Verdict:
+        return joined([judge_steps(scene, [step], ref), judge_move(scene, step, ref, "")])
+
+    verdict = judge()
+    refused, warned = split(scene, verdict.findings)
+    if refused and not allowed_by_a_person(scene, refused):
+        say_refusal(scene, hook, refused)
+        return 1
+    say_warnings(scene, hook, warned)
+    if verdict.records and not refused:
+        verdict = write_verdict(scene, judge, "prepare a commit")
+        refused, _ = split(scene, verdict.findings)
+        if refused:
+            say_refusal(scene, hook, refused)
+            return 1
+    plain = not (verdict.records or verdict.findings or len(parents) > 1)
+    state = scene.store.current()
+    trailers = () if scene.holder.is_human or is_replay(repo) else (f"Agent: {scene.holder.agent}", *verdict.trailers)
+    write_receipt(repo, Receipt(git_pid, plain, state, ref, trailers, content_of(parents[:1], raw)))
+    return 0
+
+
+def write_verdict(scene: Scene, judge: Callable[[], Verdict], subject: str) -> Verdict:
+    """Judge again inside a swap, and write the records unless something is refused by then."""
+    last: list[Verdict] = []
+
+    def decide(snapshot: Snapshot) -> Change | None:
+        scene.snapshot = snapshot
+        verdict = judge()
+        last[:] = [verdict]
+        if split(scene, verdict.findings)[0] or not verdict.records:
+            return None
+        return Change(subject, scene.holder.key, verdict.records)
+
+    scene.store.swap(decide)
+    return last[0]

@@ -1,0 +1,62 @@
+"""Every rule, asked about one step of a branch or about a whole move of one."""
+
+from __future__ import annotations
+
+from agentsync.gates.locks import judge_locks, judge_protected
+from agentsync.gates.verdict import Finding, Transition, Verdict, joined
+from agentsync.lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentsync.gates.scene import Scene
+
+
+def judge_steps(scene: Scene, steps: Sequence[Transition], ref: str) -> Verdict:
+    """Locks and protected paths, step by step: later steps see what earlier ones added to the state."""
+    verdicts = []
+    scene.snapshot.overlay.clear()
+    for step in steps:
+        verdict = joined([judge_locks(scene, step, ref), judge_protected(scene, step)])
+        scene.snapshot.overlay.update(verdict.records)
+        verdicts.append(verdict)
+    scene.snapshot.overlay.clear()
+    return joined(verdicts)
+
+
+def judge_move(scene: Scene, move: Transition, ref: str, tree: str) -> Verdict:
+    """Numbers, claims and scope, over all that a move of `ref` changes.
+
+    `tree` names the result: a commit, or empty for the index.
+    """
+    verdicts = []
+    if _may_hold_migrations(scene, move):
+        from agentsync.migrations.gate import judge_numbers
+
+        verdicts.append(judge_numbers(scene, move, ref, tree))
+    if not scene.holder.is_human or any(change.path == b"TASKS.md" for change in move.changes):
+        from agentsync.tasks.gate import judge_tasks
+
+        verdicts.append(judge_tasks(scene, move, ref, tree))
+    return joined(verdicts)
+
+
+def _may_hold_migrations(scene: Scene, move: Transition) -> bool:
+    """A look that costs nothing, before the layouts' patterns are loaded."""
+    if scene.rules.config.level("numbers") == "off":
+        return False
+    configured = tuple(series.path.encode() + b"/" for series in scene.rules.config.series)
+    hints = (b"migrat", b"versions/", b"changelog", b"db/")
+    return any(
+        change.path.startswith(configured or b"\0") or any(hint in change.path for hint in hints)
+        for change in move.changes
+    )
+
+
+def split(scene: Scene, findings: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:
+    """Findings that refuse and those that only warn, by `[enforce]`."""
+    levels = scene.rules.config
+    unique = list(dict.fromkeys(findings))
+    refused = [one for one in unique if levels.level(one.rule) == "refuse" and not one.told]
+    warned = [one for one in unique if levels.level(one.rule) == "warn" or (one.told and one not in refused)]
+    return refused, [one for one in warned if levels.level(one.rule) != "off"]

@@ -1,0 +1,164 @@
+"""The lock rule at the gates: whose path is it, and does this change need the lock at all."""
+
+from __future__ import annotations
+
+import time
+
+from agentsync.config.patterns import matches
+from agentsync.errors import RefusedError
+from agentsync.gates.verdict import Finding, Transition, Verdict
+from agentsync.git.objects import Change, commits
+from agentsync.git.refs import attached_branches, resolve_ref
+from agentsync.git.repo import read_line
+from agentsync.lean import TYPE_CHECKING
+from agentsync.locks.grant import Request, new_locks
+from agentsync.locks.landing import settled
+from agentsync.locks.model import CHAINS, LOCKS, Chain, Target, Version, chain_record, lock_record
+from agentsync.locks.query import Held, chain_of, locks_on
+from agentsync.locks.rules import needs_renewal, passes_by_content
+from agentsync.locks.say import refusal_lines, story_of
+from agentsync.text import show_path
+
+if TYPE_CHECKING:
+    from agentsync.gates.scene import Scene
+    from agentsync.record import Record
+
+EXCLUSIVE_LEASE = 120  # seconds from the gate that takes a lock to the ref that moves; an editor may be open
+
+
+def judge_locks(scene: Scene, step: Transition, ref: str) -> Verdict:
+    """Judge one step of `ref` by the locks and chains of the paths that it changes."""
+    level = scene.rules.config.level("locks")
+    patterns = scene.rules.config.patterns("locks.exclusive")
+    rooms = scene.snapshot.tree(b"")
+    if level == "off" or (LOCKS not in rooms and CHAINS not in rooms and not patterns):
+        return Verdict()
+    findings: list[Finding] = []
+    records: dict[bytes, Record | None] = {}
+    refused: list[Held] = []
+    for change in step.changes:
+        chain = chain_of(scene.snapshot, change.path)
+        held = [one for one in locks_on(scene.repo, scene.snapshot, Target(change.path)) if one.live]
+        exclusive = matches(patterns, change.path)
+        if not held and not exclusive:
+            continue
+        if _passes(scene, step, change, chain):
+            continue
+        others = [one for one in held if one.lock.holder != scene.holder]
+        if (others or _may_replay(scene, step, ref)) and _replays(scene, step, change, ref):
+            continue
+        if others:
+            refused += others
+        else:
+            own = next((one for one in held if one.lock.holder == scene.holder), None)
+            if own is None:
+                try:
+                    records |= _taken_on_the_spot(scene, step, change, ref)
+                except RefusedError as error:
+                    findings.append(Finding("locks", tuple(line.strip() for line in error.lines()), change.path))
+                    continue
+            elif needs_renewal(own.lock, time.time()):
+                records[own.lock.target.place] = lock_record(own.lock._replace(until=int(time.time()) + own.lock.lease))
+            if step.commit:
+                records |= _continued(scene, step, change, chain)
+    return Verdict((*_refusal(scene, refused), *findings), records)
+
+
+def _refusal(scene: Scene, refused: list[Held]) -> list[Finding]:
+    if not refused:
+        return []
+    unique = list({held.lock.target: held for held in refused}.values())
+    lines = refusal_lines(unique)
+    stories = [story for held in unique if (story := story_of(held.lock, scene.holder.key))]
+    return [Finding("locks", (lines[0], *stories, *lines[1:]), unique[0].lock.target.name)]
+
+
+def _passes(scene: Scene, step: Transition, change: Change, chain: Chain | None) -> bool:
+    first = step.parents[0] if step.parents else ""
+    blobs = [change.old, *(scene.blob(parent, change.path) for parent in step.parents[1:])]
+    if step.amending and first:
+        blobs.append(scene.blob(f"{first}^", change.path))
+    return passes_by_content(change.new, blobs, chain, lambda commit: scene.contains(first, commit))
+
+
+def _taken_on_the_spot(scene: Scene, step: Transition, change: Change, ref: str) -> dict[bytes, Record | None]:
+    """A free lock on an exclusive path, over as soon as the ref has moved.
+
+    Raises RefusedError where the path's last version is lacking.
+    """
+    request = Request(scene.holder, (Target(change.path),), EXCLUSIVE_LEASE, kind="exclusive")
+    chain = chain_of(scene.snapshot, change.path)
+    settlement = settled(scene.repo, scene.rules.base, [chain]) if chain else {}
+    if None in settlement.values():
+        locks, _ = new_locks(scene.repo, scene.rules, scene.snapshot, request)
+        return {**settlement, **{lock.target.place: lock_record(lock) for lock in locks}}
+    locks, _ = new_locks(scene.repo, scene.rules, scene.snapshot, request)
+    named = [lock._replace(ref=ref, commit=step.commit) if step.commit else lock for lock in locks]
+    return {lock.target.place: lock_record(lock) for lock in named}
+
+
+def _continued(scene: Scene, step: Transition, change: Change, chain: Chain | None) -> dict[bytes, Record | None]:
+    """The chain with the step's version appended; a new chain begins with the version before."""
+    first = step.parents[0] if step.parents else step.commit
+    start = chain or Chain(change.path, (Version(change.old, first),))
+    grown = start._replace(
+        versions=(*start.versions, Version(change.new, step.commit)), holder=scene.holder.key, handed=0, landed=""
+    )
+    return {grown.place: chain_record(grown)}
+
+
+def _may_replay(scene: Scene, step: Transition, ref: str) -> bool:
+    """Whether a commit is not simply the next one of its branch, so that it may repeat an earlier one."""
+    return bool(step.commit) and (not step.parents or step.parents[0] != resolve_ref(scene.repo, ref))
+
+
+def _replays(scene: Scene, step: Transition, change: Change, ref: str) -> bool:
+    """Whether the same change of this path was judged before, as a rebase, amend or cherry-pick brings it again."""
+    wanted = _patch(scene, change)
+    for source in _judged_sources(scene, ref):
+        limit = ["--not", *scene.rules.base.commits] if scene.rules.base.commits else []
+        extra = (
+            ["--max-count=1"] if not source.startswith("refs/") and source != resolve_ref(scene.repo, ref) else limit
+        )
+        for commit in commits(scene.repo, source, *extra, paths=[change.path]):
+            if commit.id == step.commit:
+                continue
+            same = [one for one in commit.changes if one.path == change.path]
+            if any((one.old, one.new) == (change.old, change.new) or _patch(scene, one) == wanted for one in same):
+                return True
+    return False
+
+
+def _judged_sources(scene: Scene, ref: str) -> list[str]:
+    repo = scene.repo
+    picked = [read_line(f"{repo.git_dir}/{name}") for name in ("CHERRY_PICK_HEAD", "REBASE_HEAD")]
+    attached = [resolve_ref(repo, branch) for branch in attached_branches(repo, repo.git_dir, repo.private_dir)]
+    found = [*picked, resolve_ref(repo, ref), *attached]
+    return list(dict.fromkeys(source for source in found if source))
+
+
+def _patch(scene: Scene, change: Change) -> tuple[bytes, ...]:
+    """What a change does to a file, whatever surrounds it: its lines without positions, as `git patch-id` sees it."""
+    if not change.old or not change.new:
+        return (change.old.encode(), change.new.encode())
+    diff = scene.repo.git("diff", "--no-color", "--no-ext-diff", "--no-textconv", change.old, change.new, ok=()).out
+    return tuple(line for line in diff.splitlines() if line[:1] in b"+- " and line[:3] not in (b"+++", b"---"))
+
+
+def judge_protected(scene: Scene, step: Transition) -> Verdict:
+    """`[protect] paths`: agents never change these, people may."""
+    patterns = scene.rules.config.patterns("protect.paths")
+    if not patterns or scene.holder.is_human or scene.rules.config.level("protected") == "off":
+        return Verdict()
+    named = [change for change in step.changes if matches(patterns, change.path)]
+    touched = [change for change in named if not _passes(scene, step, change, None)]
+    if not touched:
+        return Verdict()
+    path = touched[0].path
+    more = f" and {len(touched) - 1} more" if len(touched) > 1 else ""
+    lines = (
+        f"{show_path(path)}{more} is protected: agents may not change it",
+        "[protect] paths in agentsync.toml names it; a person can make this change",
+        f"git restore --staged -- {show_path(path)}",
+    )
+    return Verdict((Finding("protected", lines, path),))

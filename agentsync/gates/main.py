@@ -1,0 +1,96 @@
+"""The entry of every git hook: `git-hook <name> <args>`.
+
+Gates may refuse. A gate that cannot decide lets the commit pass with one line and no receipt; later gates decide
+again. Observers never fail a git command.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from agentsync.config.load import in_force
+from agentsync.errors import AgentsyncError, NoRepositoryError
+from agentsync.gates.index_gate import gate_index, in_rebase
+from agentsync.gates.say import tell
+from agentsync.gates.scene import Scene
+from agentsync.git.refs import HEADS
+from agentsync.git.repo import Repo, from_hook
+from agentsync.git.run import set_deadline
+from agentsync.holders.registry import acting_holder, check_in
+from agentsync.lean import TYPE_CHECKING
+from agentsync.state.store import Store
+from agentsync.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+GATE_SECONDS = 5.0
+INDEX_GATES = ("pre-commit", "pre-merge-commit", "prepare-commit-msg")
+OBSERVERS = ("post-checkout", "post-commit", "post-merge", "post-rewrite")
+HOOKS = (*INDEX_GATES, "reference-transaction", "pre-push", *OBSERVERS)
+
+
+def open_scene(repo: Repo) -> Scene:
+    """Everything a gate needs, with the acting holder registered."""
+    holder = acting_holder(repo)
+    store = Store(repo.shared_dir, repo.environ)
+    check_in(repo, store, holder)
+    return Scene(repo, store, in_force(repo), holder)
+
+
+def _gate(hook: str, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    repo = from_hook(environ)
+    if hook == "reference-transaction":
+        from agentsync.gates.ref_gate import gate_refs
+
+        lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").splitlines()
+        if arguments[:1] != ["prepared"] or not any(f" {HEADS}" in line for line in lines):
+            return 0
+        return gate_refs(open_scene(repo), lines)
+    if hook == "pre-push":
+        from agentsync.gates.push_gate import gate_push
+
+        lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").splitlines()
+        return gate_push(open_scene(repo), arguments, lines)
+    if hook == "prepare-commit-msg":
+        from agentsync.gates.message import prepare_message
+
+        return prepare_message(open_scene(repo), arguments)
+    if in_rebase(repo):
+        return 0  # the rebase's result is judged as a whole, by reference-transaction
+    return gate_index(open_scene(repo), hook, environ.get("AGENTSYNC_GIT_PID") or str(os.getppid()))
+
+
+def _observe(hook: str, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    from agentsync.gates.observers import observe
+
+    observe(hook, arguments, open_scene(from_hook(environ)))
+    return 0
+
+
+def run_hook(hook: str, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run one hook of ours: 0, or 1 from a gate that refuses."""
+    if environ.get("AGENTSYNC") == "0":
+        return 0
+    set_deadline(GATE_SECONDS)
+    try:
+        return (_observe if hook in OBSERVERS else _gate)(hook, arguments, environ)
+    except NoRepositoryError:
+        return 0
+    except AgentsyncError as error:
+        why = "; ".join(part for part in (error.what, error.why) if part)
+    except Exception as error:  # whatever our own fault is, it must not stop anybody's commit
+        why = f"{type(error).__name__}: {error}"
+        if environ.get("AGENTSYNC_DEBUG"):
+            raise
+    tell(f"agentsync: {hook} could not decide, so nothing was checked: {one_line(why)} (agentsync doctor)")
+    return 0
+
+
+REFUSED = 10  # to the shims: any other code but 0 is a crash, which must not stop a commit
+
+
+def shim_main() -> int:
+    """What the shims in hooks/ start; the rest of the command line is never loaded."""
+    return REFUSED if run_hook(sys.argv[1], sys.argv[2:], dict(os.environ)) else 0

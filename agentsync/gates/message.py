@@ -1,0 +1,43 @@
+"""prepare-commit-msg: the index gate's check where it did not run, and an agent's trailers."""
+
+from __future__ import annotations
+
+import os
+
+from agentsync.gates.index_gate import gate_index, in_rebase, is_replay
+from agentsync.gates.receipt import read_receipt
+from agentsync.gates.say import override_reason
+from agentsync.lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentsync.gates.scene import Scene
+
+
+def prepare_message(scene: Scene, arguments: Sequence[str]) -> int:
+    """Judge the index unless the receipt of this very git process stands; then add trailers."""
+    repo = scene.repo
+    if in_rebase(repo):
+        return 0
+    git_pid = repo.environ.get("AGENTSYNC_GIT_PID") or str(os.getppid())
+    receipt = read_receipt(repo)
+    if receipt is None or receipt.pid != git_pid:
+        code = gate_index(scene, "prepare-commit-msg", git_pid)
+        if code:
+            return code
+        receipt = read_receipt(repo)
+    trailers = list(receipt.trailers) if receipt and not is_replay(repo) else []
+    reason = override_reason(scene)
+    if reason:
+        trailers.append(f"Agentsync-Allow: {reason}")
+    if trailers and arguments:
+        add_trailers(scene, arguments[0], trailers)
+    return 0
+
+
+def add_trailers(scene: Scene, message_file: str, trailers: Sequence[str]) -> None:
+    """Put trailers into a message, each once."""
+    options = [word for trailer in trailers for word in ("--trailer", trailer)]
+    path = os.path.join(os.getcwd(), message_file)
+    scene.repo.git("interpret-trailers", "--in-place", "--if-exists", "addIfDifferent", *options, path)

@@ -1,0 +1,70 @@
+"""Observers: post-checkout registers and briefs, post-rewrite maps ids. They never fail a git command."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from agentsync.gates.scene import judged_tip, note_judged
+from agentsync.git.refs import head_of, is_zero
+from agentsync.holders.registry import private_file
+from agentsync.lean import TYPE_CHECKING
+from agentsync.locks.landing import settle
+from agentsync.locks.model import CHAINS, Chain, chain_record, parse_chain
+from agentsync.state.paths import from_state
+from agentsync.state.store import Change, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentsync.gates.scene import Scene
+    from agentsync.record import Record
+
+
+LANDING_NOTE = "note"  # the shims of post-commit and post-merge start Python only when it stands
+
+
+def observe(hook: str, arguments: Sequence[str], scene: Scene) -> None:
+    """What a hook that cannot refuse does; the scene has registered the holder already."""
+    if hook == "post-checkout":
+        _after_checkout(scene, arguments)
+    elif hook == "post-rewrite":
+        pairs = [line.split()[:2] for line in sys.stdin.buffer.read().decode("ascii", "replace").splitlines()]
+        map_rewritten(scene, {pair[0]: pair[1] for pair in pairs if len(pair) == 2})
+    elif os.path.exists(private_file(scene.repo, LANDING_NOTE)):
+        os.unlink(private_file(scene.repo, LANDING_NOTE))
+        settle(scene.repo, scene.rules.base, scene.store, scene.holder, [b""])
+
+
+def _after_checkout(scene: Scene, arguments: Sequence[str]) -> None:
+    """In a new worktree git gives zeros as the old commit: what base has needs no judging; show the markers."""
+    repo, head = scene.repo, head_of(scene.repo)
+    unjudged = head.branch and head.commit and not judged_tip(repo.private_dir, head.branch)
+    if unjudged and any(scene.contains(tip, head.commit) for tip in scene.rules.base.commits):
+        note_judged(repo.private_dir, head.branch, head.commit)
+    if arguments and is_zero(arguments[0]):
+        from agentsync.locks.markers import show_all
+
+        show_all(repo, scene.rules, scene.snapshot)
+
+
+def map_rewritten(scene: Scene, new_ids: dict[str, str]) -> None:
+    """After an amend or a rebase, chains name the commits that took the old ones' place."""
+    if not new_ids or CHAINS not in scene.snapshot.tree(b""):
+        return
+
+    def decide(snapshot: Snapshot) -> Change | None:
+        records: dict[bytes, Record | None] = {}
+        for place, record in snapshot.walk(CHAINS):
+            chain = parse_chain(from_state(place), record)
+            mapped = _mapped(chain, new_ids)
+            if mapped != chain:
+                records[place] = chain_record(mapped)
+        return Change(f"map {len(new_ids)} rewritten commits", scene.holder.key, records) if records else None
+
+    scene.store.swap(decide)
+
+
+def _mapped(chain: Chain, new_ids: dict[str, str]) -> Chain:
+    versions = tuple(version._replace(commit=new_ids.get(version.commit, version.commit)) for version in chain.versions)
+    return chain._replace(versions=versions)

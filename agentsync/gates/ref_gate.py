@@ -1,0 +1,162 @@
+"""The deciding gate, reference-transaction: what may reach an agent's branch or base, by whatever command."""
+
+from __future__ import annotations
+
+import os
+
+from agentsync.gates.index_gate import in_rebase, write_verdict
+from agentsync.gates.judge import judge_move, judge_steps, split
+from agentsync.gates.observers import LANDING_NOTE
+from agentsync.gates.receipt import content_of_commit, read_receipt
+from agentsync.gates.say import allowed_by_a_person, say_refusal, say_warnings
+from agentsync.gates.scene import Scene, judged_tips, note_judged
+from agentsync.gates.verdict import Transition, Verdict, joined
+from agentsync.git.objects import commits, empty_tree, tree_changes
+from agentsync.git.refs import HEADS, attached_branches, is_zero, resolve_ref, worktrees
+from agentsync.git.repo import Repo, private_dir_of, read_line
+from agentsync.holders.identity import Holder
+from agentsync.holders.registry import write_private
+from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.locks.model import CHAINS
+from agentsync.state.journal import record_event
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Move(NamedTuple):
+    """A branch about to go from one commit (empty: it is new) to another."""
+
+    ref: str
+    old: str
+    new: str
+
+
+def parse_moves(repo: Repo, lines: Sequence[str]) -> list[Move]:
+    """The moves worth judging among a transaction's `<old> <new> <ref>` lines (githooks(5)).
+
+    An old value of zeros may only mean that the caller gave none; a new one of zeros is a deletion, or `git gc`
+    pruning a loose ref, and never judged.
+    """
+    moves = []
+    for line in lines:
+        old, new, ref = line.rstrip("\n").split(" ", 2)
+        if not ref.startswith(HEADS) or is_zero(new) or new.startswith("ref:"):
+            continue
+        known = resolve_ref(repo, ref) if is_zero(old) else old
+        if known != new:
+            moves.append(Move(ref, known, new))
+    return moves
+
+
+class Owner(NamedTuple):
+    """On whose branch a move happens: the holder, and the worktree folder of ours that keeps its judged tips."""
+
+    holder: Holder
+    private_dir: str
+
+
+def owner_of(scene: Scene, ref: str) -> Owner | None:
+    """Who answers for a branch; None for a branch that is neither base nor any registered agent's."""
+    repo = scene.repo
+    own = attached_branches(repo, repo.git_dir, repo.private_dir)
+    if ref == scene.rules.base.ref or ref in own:
+        mine = Owner(scene.holder, repo.private_dir)
+        return None if scene.holder.is_human and ref != scene.rules.base.ref else mine
+    for worktree in worktrees(repo):
+        private = private_dir_of(worktree.git_dir)
+        key = read_line(os.path.join(private, "holder")).split(" ")[0]
+        if key and ref in attached_branches(repo, worktree.git_dir, private):
+            agent, _, worktree_id = key.rpartition("@")
+            holder = Holder(agent, worktree_id)
+            return None if holder.is_human else Owner(holder, private)
+    return None
+
+
+def unjudged_steps(scene: Scene, move: Move) -> list[Transition]:
+    """The commits that a move brings and nobody judged, parents first."""
+    base = scene.rules.base
+    known = [move.old] if move.old else []
+    if move.ref != base.ref:
+        known = [*base.commits, *judged_tips(scene.repo)]
+    remotes = [f"--remotes={base.remote}"] if base.remote else []
+    return [
+        Transition(commit.parents, commit.changes, commit.id)
+        for commit in commits(scene.repo, move.new, "--not", *known, *remotes)
+    ]
+
+
+def whole_move(scene: Scene, move: Move) -> Transition:
+    """All that a move changes, as one step; a new branch is held against where it left base."""
+    start = move.old
+    if not start:
+        for tip in scene.rules.base.commits:
+            found = scene.repo.git("merge-base", tip, move.new, ok=(0, 1)).out.decode().strip()
+            start = start or found
+    changes = tree_changes(scene.repo, start or empty_tree(scene.repo), move.new)
+    return Transition((start,) if start else (), changes, move.new)
+
+
+def gate_refs(scene: Scene, lines: Sequence[str]) -> int:
+    """Judge a prepared transaction; 0 lets it go on, 1 vetoes it."""
+    for move in parse_moves(scene.repo, lines):
+        owner = owner_of(scene, move.ref)
+        if owner is None:
+            continue
+        scene.holder = owner.holder
+        if not _admit(scene, move, owner):
+            return 1
+    return 0
+
+
+def _admit(scene: Scene, move: Move, owner: Owner) -> bool:
+    receipt = read_receipt(scene.repo)
+    covered = bool(receipt) and receipt is not None and receipt.content == content_of_commit(scene.repo, move.new)
+    steps = unjudged_steps(scene, move)
+    whole = whole_move(scene, move)
+
+    def judge() -> Verdict:
+        return joined([judge_steps(scene, steps, move.ref), judge_move(scene, whole, move.ref, move.new)])
+
+    verdict = judge()
+    refused, warned = split(scene, verdict.findings)
+    if verdict.records and not refused:
+        verdict = write_verdict(scene, judge, f"commit to {move.ref.removeprefix(HEADS)}")
+        refused, warned = split(scene, verdict.findings)
+    if refused and _only_upstream_has(scene, move):
+        say_warnings(scene, "reference-transaction", refused)
+    elif refused and not allowed_by_a_person(scene, refused):
+        say_refusal(scene, "reference-transaction", refused, recovery_of(scene.repo))
+        return False
+    if not covered:
+        say_warnings(scene, "reference-transaction", warned)
+        if steps:
+            record_event(scene.repo.shared_dir, "no-receipt", holder=scene.holder.key, ref=move.ref, commit=move.new)
+    note_judged(owner.private_dir, move.ref, move.new)
+    if move.ref == scene.rules.base.ref and CHAINS in scene.snapshot.tree(b""):
+        write_private(scene.repo, LANDING_NOTE, "")
+    return True
+
+
+def _only_upstream_has(scene: Scene, move: Move) -> bool:
+    """Whether base's upstream already has all that a move of base brings: reported then, never refused."""
+    upstream = scene.rules.base.upstream_commit
+    return move.ref == scene.rules.base.ref and bool(upstream) and scene.contains(upstream, move.new)
+
+
+def recovery_of(repo: Repo) -> str:
+    """What puts the work tree right after a veto at this point (measured: git leaves the new tree staged)."""
+    if in_rebase(repo):
+        return "git rebase --abort"
+    for name, command in (
+        ("MERGE_HEAD", "git merge --abort"),
+        ("CHERRY_PICK_HEAD", "git cherry-pick --abort"),
+        ("REVERT_HEAD", "git revert --abort"),
+    ):
+        if os.path.exists(os.path.join(repo.git_dir, name)):
+            return command
+    action = repo.environ.get("GIT_REFLOG_ACTION", "")
+    autostashed = os.path.exists(os.path.join(repo.git_dir, "MERGE_AUTOSTASH"))
+    if action.startswith(("merge", "pull")):
+        return "git reset --merge" + (" && git stash pop" if autostashed else "")
+    return ""

@@ -1,0 +1,56 @@
+"""What a gate found, and what it takes for the commit it judges. Pure."""
+
+from __future__ import annotations
+
+from agentsync.lean import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from agentsync.git.objects import Change
+    from agentsync.record import Record
+
+RULES = ("locks", "protected", "numbers", "claims", "scope")
+
+
+class Finding(NamedTuple):
+    """Something that a rule objects to: the rule's name in `[enforce]`, and the lines to print.
+
+    `told` findings never refuse: whoever commits should only know.
+    """
+
+    rule: str
+    lines: tuple[str, ...]
+    path: bytes = b""
+    told: bool = False
+
+
+class Transition(NamedTuple):
+    """One step of a branch to judge: what changed against the first parent.
+
+    `parents` are commits; `commit` is empty while the commit does not exist yet; `amending` tells that the true
+    parents may be those of the first parent.
+    """
+
+    parents: tuple[str, ...]
+    changes: Sequence[Change]
+    commit: str = ""
+    amending: bool = False
+
+
+class Verdict(NamedTuple):
+    """What several rules found, and the records that the state must have for the commit to stand."""
+
+    findings: tuple[Finding, ...] = ()
+    records: Mapping[bytes, Record | None] = {}
+    trailers: tuple[str, ...] = ()
+
+
+def joined(verdicts: Sequence[Verdict]) -> Verdict:
+    """Several verdicts as one."""
+    records: dict[bytes, Record | None] = {}
+    for verdict in verdicts:
+        records.update(verdict.records)
+    findings = tuple(finding for verdict in verdicts for finding in verdict.findings)
+    trailers = tuple(dict.fromkeys(trailer for verdict in verdicts for trailer in verdict.trailers))
+    return Verdict(findings, records, trailers)

@@ -1,0 +1,106 @@
+"""Who is acting: the rules for the names of agents and people. Pure."""
+
+from __future__ import annotations
+
+from agentsync.errors import UsageError
+from agentsync.git.repo import MAIN_WORKTREE
+from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.text import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HUMAN = "human:"
+MAX_NAME = 64
+# Variables that agent tools leave in the environment of what they run; any value counts.
+AGENT_TOOL_VARIABLES = (
+    "AI_AGENT",
+    "CURSOR_TRACE_ID",
+    "CURSOR_AGENT",
+    "GEMINI_CLI",
+    "CODEX_SANDBOX",
+    "CODEX_CI",
+    "CODEX_THREAD_ID",
+    "ANTIGRAVITY_AGENT",
+    "AUGMENT_AGENT",
+    "OPENCODE",
+    "OPENCODE_CLIENT",
+    "CLAUDECODE",
+    "CLAUDE_CODE",
+    "COPILOT_MODEL",
+    "COPILOT_ALLOW_ALL",
+    "COPILOT_GITHUB_TOKEN",
+    "OMX_TEAM_WORKER",
+)
+
+
+class Holder(NamedTuple):
+    """An agent (or a person, `human:<name>`) in one worktree: what locks, claims and numbers belong to."""
+
+    agent: str
+    worktree: str
+
+    @property
+    def key(self) -> str:
+        """The holder's name in the state; one agent live in two worktrees is two holders."""
+        return f"{self.agent}@{self.worktree}"
+
+    @property
+    def is_human(self) -> bool:
+        """Whether a person acts, who is never blocked for not being an agent."""
+        return self.agent.startswith(HUMAN)
+
+
+def in_agent_tool(environ: Mapping[str, str]) -> bool:
+    """Whether an agent's tool runs us."""
+    return any(environ.get(name) for name in AGENT_TOOL_VARIABLES)
+
+
+def _is_plain(char: str) -> bool:
+    return char.isalnum() or char in "._-"
+
+
+def validate_agent(name: str, source: str) -> str:
+    """`name` when it can name an agent: letters, digits, `.`, `_` and `-`, at most 64, first a letter or digit.
+
+    Raises UsageError otherwise.
+    """
+    bare = name.removeprefix(HUMAN)
+    if bare and len(name) <= MAX_NAME and bare[0].isalnum() and all(_is_plain(char) for char in bare):
+        return name
+    raise UsageError(
+        f"{quoted(name, 80)} cannot be an agent's name",
+        f"{source}: letters, digits, '.', '_' and '-', at most {MAX_NAME}, first a letter or digit",
+        "export AGENTSYNC_AGENT=agent-1",
+    )
+
+
+def escape_name(text: str) -> str:
+    """A name made from any text, such as git's `user.name`; never refused."""
+    clean = "".join(char if _is_plain(char) else "-" for char in text.strip())[: MAX_NAME - len(HUMAN)].strip("-.")
+    return clean if clean and clean[0].isalnum() else "someone"
+
+
+def _claimed(name: str, source: str, environ: Mapping[str, str]) -> str:
+    if name.startswith(HUMAN) and in_agent_tool(environ):
+        raise UsageError(
+            f"{quoted(name, 80)} is a person's name",
+            f"{source} asks for it, but an agent's tool runs this command",
+            "export AGENTSYNC_AGENT=agent-1",
+        )
+    return validate_agent(name, source)
+
+
+def agent_name(option: str, environ: Mapping[str, str], worktree: str, user_name: str) -> str:
+    """The acting agent: `--agent`, else `AGENTSYNC_AGENT`, else the linked worktree's id, else the person.
+
+    In the main worktree an agent's tool is `main`, anybody else `human:<user.name>`.
+    Raises UsageError for a name that cannot be one.
+    """
+    if option:
+        return _claimed(option, "--agent", environ)
+    if environ.get("AGENTSYNC_AGENT"):
+        return _claimed(environ["AGENTSYNC_AGENT"], "AGENTSYNC_AGENT", environ)
+    if worktree != MAIN_WORKTREE:
+        return escape_name(worktree)
+    return "main" if in_agent_tool(environ) else HUMAN + escape_name(user_name)

@@ -1,0 +1,124 @@
+"""Numbers in the shared state: reserved by at most one holder."""
+
+from __future__ import annotations
+
+import time
+
+from agentsync.holders.identity import Holder
+from agentsync.holders.registry import is_gone, last_seen, registration_of
+from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.migrations.layouts import Numbered, next_text, number_in, paths_for
+from agentsync.migrations.series import Series, base_paths, elsewhere, on_branches, paths_in
+from agentsync.record import number_of, text_of
+from agentsync.state.paths import path_to_text
+from agentsync.state.store import Change, Snapshot, Store
+
+if TYPE_CHECKING:
+    from agentsync.config.load import InForce
+    from agentsync.git.repo import Repo
+    from agentsync.record import Record
+
+ROOM = b"numbers"
+LEASE = 24 * 3600  # seconds: a migration is written the day its number is asked for
+
+
+class Reservation(NamedTuple):
+    """Who has a number of a series, for a migration of which name."""
+
+    number: str
+    name: str
+    holder: Holder
+    since: int
+    until: int
+
+
+def series_room(series: Series) -> bytes:
+    """Where the state keeps a series' numbers."""
+    return ROOM + b"/" + path_to_text(series.folder.encode("utf-8", "surrogateescape")).replace("/", "%2F").encode()
+
+
+def reservation_place(series: Series, key: tuple[int, ...]) -> bytes:
+    """Where the state keeps one number; equal numbers have one place, however they are written."""
+    return series_room(series) + b"/" + ".".join(str(part) for part in key).encode() + b".toml"
+
+
+def reservation_record(reservation: Reservation) -> Record:
+    """A reservation as its record."""
+    return {
+        "number": reservation.number,
+        "name": reservation.name,
+        "agent": reservation.holder.agent,
+        "worktree": reservation.holder.worktree,
+        "since": reservation.since,
+        "until": reservation.until,
+    }
+
+
+def _parse(record: Record) -> Reservation:
+    return Reservation(
+        text_of(record, "number"),
+        text_of(record, "name"),
+        Holder(text_of(record, "agent"), text_of(record, "worktree")),
+        number_of(record, "since"),
+        number_of(record, "until"),
+    )
+
+
+def reservations(repo: Repo, snapshot: Snapshot, series: Series) -> list[Reservation]:
+    """The reservations of a series that hold: their lease runs, or their holder was seen since."""
+    found = [_parse(record) for _, record in snapshot.walk(series_room(series))]
+    now = time.time()
+    return [
+        one
+        for one in found
+        if max(float(one.until), last_seen(repo.common_dir, one.holder.worktree) + LEASE) > now
+        and not is_gone(repo.common_dir, registration_of(snapshot, one.holder))
+    ]
+
+
+def numbered(series: Series, reservation: Reservation) -> Numbered | None:
+    """A reservation's number as the series orders it."""
+    return number_in(series.layout, reservation.name)
+
+
+def taken_anywhere(repo: Repo, rules: InForce, snapshot: Snapshot, series: Series) -> list[Numbered]:
+    """Every number of a series that is seen anywhere: base, worktrees, unlanded branches, reservations."""
+    own = series.migrations([*base_paths(repo, rules, series.folder), *paths_in(repo, "", series.folder)])
+    others = [number for number, _ in elsewhere(repo, series, committed_only=False).values()]
+    reserved = [number for one in reservations(repo, snapshot, series) if (number := numbered(series, one))]
+    return [*own.values(), *others, *on_branches(repo, rules, series).values(), *reserved]
+
+
+def has_pairs(series: Series, names: list[str]) -> bool:
+    """Whether the series has down files beside its up files."""
+    return bool(series.layout.down) and any(
+        (series.layout.down in name) or (series.layout.folders and name.endswith("/" + series.layout.down))
+        for name in names
+    )
+
+
+def reserve_next(repo: Repo, store: Store, rules: InForce, holder: Holder, series: Series, name: str) -> list[str]:
+    """Reserve the next free number and return the paths to create."""
+    own = sorted(base_paths(repo, rules, series.folder) | set(paths_in(repo, "", series.folder)))
+    pair = has_pairs(series, own) or (bool(series.layout.down) and not own)
+    result: list[list[str]] = []
+
+    def decide(snapshot: Snapshot) -> Change | None:
+        taken = taken_anywhere(repo, rules, snapshot, series)
+        if series.layout.graph == "alembic":
+            import secrets
+
+            number = secrets.token_hex(6)
+        else:
+            number = next_text(series.layout, taken)
+        paths = paths_for(series.layout, series.folder, number, name, pair=pair)
+        result[:] = [paths]
+        key = number_in(series.layout, series.name_of(paths[0]))
+        if key is None or not key.key:
+            return None
+        now = int(time.time())
+        record = reservation_record(Reservation(number, series.name_of(paths[0]), holder, now, now + LEASE))
+        return Change(f"reserve {number} of {series.folder}", holder.key, {reservation_place(series, key.key): record})
+
+    store.swap(decide)
+    return result[0]

@@ -1,0 +1,138 @@
+"""`doctor`: does every hook really fire in every worktree, and is what it needs still there."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from agentsync.config.load import in_force
+from agentsync.errors import AgentsyncError
+from agentsync.git.refs import worktrees
+from agentsync.git.repo import Repo, git_elsewhere, git_version
+from agentsync.git.run import LOCAL_VARIABLES
+from agentsync.lean import NamedTuple
+from agentsync.locks.markers import EXCLUDE_LINE
+from agentsync.setup import blocks
+from agentsync.setup.drivers import TASKS_LINE, attributes_file, install_drivers
+from agentsync.setup.files import read_or_empty
+from agentsync.setup.hooks import OURS, hooks_path_setting, install_hooks, is_ours, plan_hooks, shim
+from agentsync.setup.init import append_line, template
+from agentsync.state.store import Store
+from agentsync.text import one_line
+
+OLDEST_GIT = (2, 39)
+
+
+class Check(NamedTuple):
+    """One thing looked at: `ok`, `warn` or `bad`, what was found, and what to type."""
+
+    level: str
+    what: str
+    fix: str = ""
+
+
+def examine(repo: Repo) -> list[Check]:
+    """Every check, in the order in which a cause comes before its effects."""
+    checks = [_git(repo), _state(repo), _config(repo)]
+    checks += _installed(repo)
+    for worktree in worktrees(repo):
+        if worktree.present:
+            checks += _worktree(repo, worktree.top)
+    checks.append(_driver(repo))
+    return checks
+
+
+def _git(repo: Repo) -> Check:
+    version = git_version(repo.environ)
+    shown = ".".join(str(number) for number in version)
+    if version < OLDEST_GIT:
+        return Check("bad", f"git {shown} is older than 2.39", "upgrade git")
+    return Check("ok", f"git {shown}")
+
+
+def _state(repo: Repo) -> Check:
+    try:
+        snapshot = Store(repo.shared_dir, repo.environ).snapshot()
+        count = sum(1 for _ in snapshot.walk(b"agents"))
+    except AgentsyncError as error:
+        return Check("bad", f"state: {error.what}: {error.why}", error.next_command)
+    if not os.access(repo.common_dir, os.W_OK):
+        return Check("bad", "state: .git is read-only here", "allow writes to .git in the agent's sandbox")
+    return Check("ok", f"state readable, {count} holders registered")
+
+
+def _config(repo: Repo) -> Check:
+    try:
+        rules = in_force(repo)
+    except AgentsyncError as error:
+        return Check("bad", error.what, error.next_command)
+    return Check("ok", f"base is {rules.base.name}, profile {rules.config.text('profile')}")
+
+
+def _installed(repo: Repo) -> list[Check]:
+    plan = plan_hooks(repo)
+    missing = [name for name in OURS if not is_ours(Path(plan.folder) / name)]
+    if len(missing) == len(OURS):
+        return [Check("bad", "hooks are not installed", "agentsync init")]
+    checks = [Check("bad", f"hook {name} is gone or was replaced", "agentsync doctor --fix") for name in missing]
+    for name in OURS:
+        path = Path(plan.folder) / name
+        previous = os.path.join(plan.previous, name) if plan.previous else ""
+        if name not in missing and path.read_bytes() != shim(name, previous):
+            checks.append(Check("warn", f"hook {name} is from another agentsync or Python", "agentsync doctor --fix"))
+        if name not in missing and not os.access(path, os.X_OK):
+            checks.append(Check("bad", f"hook {name} is not executable", "agentsync doctor --fix"))
+    return checks or [Check("ok", f"{len(OURS)} hooks installed ({plan.mode})")]
+
+
+def silent_hooks(repo: Repo, top: str) -> list[str]:
+    """The hooks that do not reach us in a worktree: a harmless probe goes through each, as git would run it."""
+    with tempfile.TemporaryDirectory() as folder:
+        answers = os.path.join(folder, "answers")
+        environ = {key: value for key, value in repo.environ.items() if key not in LOCAL_VARIABLES}
+        environ["AGENTSYNC_PROBE"] = answers
+        for name in OURS:
+            words = ["prepared"] if name == "reference-transaction" else []
+            git_elsewhere(environ, top, "hook", "run", "--ignore-missing", name, "--", *words, ok=())
+        heard = read_or_empty(Path(answers)).decode().split()
+    return [name for name in OURS if name not in heard]
+
+
+def _worktree(repo: Repo, top: str) -> list[Check]:
+    silent = silent_hooks(repo, top)
+    where = one_line(top)
+    checks = []
+    if silent:
+        why = ""
+        if hooks_path_setting(repo) and plan_hooks(repo).mode == "takeover":
+            why = f" (core.hooksPath is {one_line(hooks_path_setting(repo))})"
+        checks.append(Check("bad", f"{where}: {', '.join(silent)} never fire{why}", "agentsync doctor --fix"))
+    else:
+        checks.append(Check("ok", f"{where}: all {len(OURS)} hooks fire"))
+    block = blocks.find(read_or_empty(Path(top) / "AGENTS.md").decode("utf-8", "replace"))
+    if block is None:
+        checks.append(
+            Check("warn", f"{where}: its AGENTS.md has no rules for agents", "git merge the base branch there")
+        )
+    elif block.edited:
+        checks.append(Check("warn", f"{where}: the rules in AGENTS.md were changed by hand", "keep, or agentsync init"))
+    elif block.body.replace("\r\n", "\n") != template("AGENTS.md"):
+        checks.append(Check("warn", f"{where}: the rules in AGENTS.md are from another version", "agentsync init"))
+    return checks
+
+
+def _driver(repo: Repo) -> Check:
+    text = read_or_empty(attributes_file(repo)).decode("utf-8", "replace")
+    exclude = read_or_empty(Path(repo.common_dir) / "info" / "exclude").decode("utf-8", "replace")
+    if TASKS_LINE not in text or EXCLUDE_LINE not in exclude:
+        return Check("warn", "merge drivers or ignored markers are missing", "agentsync doctor --fix")
+    return Check("ok", "merge drivers installed")
+
+
+def mend(repo: Repo) -> list[str]:
+    """Install again what `examine` finds missing; return what was touched."""
+    touched = install_hooks(repo, plan_hooks(repo))
+    install_drivers(repo)
+    append_line(Path(repo.common_dir) / "info" / "exclude", EXCLUDE_LINE)
+    return touched

@@ -1,0 +1,143 @@
+"""Installing the shims: as config hooks where git knows them, else in the hooks folder, chaining what is there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from agentsync.git.repo import Repo, git_version
+from agentsync.lean import NamedTuple
+from agentsync.setup.files import read_or_empty, write_whole
+from agentsync.setup.resources import HOOKS, LIBRARY
+from agentsync.text import shell_word
+
+OURS = (
+    "pre-commit",
+    "prepare-commit-msg",
+    "pre-merge-commit",
+    "reference-transaction",
+    "post-checkout",
+    "post-commit",
+    "post-merge",
+    "post-rewrite",
+    "pre-push",
+)
+# Hooks that only pass through when our folder takes the place of another (githooks(5)).
+OTHERS = (
+    "applypatch-msg",
+    "commit-msg",
+    "fsmonitor-watchman",
+    "post-applypatch",
+    "post-index-change",
+    "pre-applypatch",
+    "pre-auto-gc",
+    "pre-rebase",
+    "push-to-checkout",
+    "sendemail-validate",
+)
+MARK = b"# agentsync shim "
+CHAINED = ".agentsync-chained"
+CONFIG_HOOKS_SINCE = (2, 54)
+PREVIOUS_KEY = "agentsync.previousHooksPath"
+
+
+class Plan(NamedTuple):
+    """How hooks get installed: `config` (git >= 2.54), `folder` (in the hooks folder) or `takeover`.
+
+    With `takeover` another tool owns `core.hooksPath` (husky does); our folder takes its place and runs that
+    tool's hooks first, in every worktree.
+    """
+
+    mode: str
+    folder: str
+    previous: str
+
+
+def hooks_path_setting(repo: Repo) -> str:
+    """`core.hooksPath` as configured, empty when it is not."""
+    out = repo.git("config", "--get", "core.hooksPath", ok=(0, 1)).out
+    return out.decode("utf-8", "surrogateescape").strip()
+
+
+def plan_hooks(repo: Repo) -> Plan:
+    """Decide how to install, from git's version and what is configured."""
+    own = os.path.join(repo.shared_dir, "hooks")
+    previous = repo.git("config", "--get", PREVIOUS_KEY, ok=(0, 1)).out.decode("utf-8", "surrogateescape").strip()
+    configured = hooks_path_setting(repo)
+    if git_version(repo.environ) >= CONFIG_HOOKS_SINCE:
+        return Plan("config", own, "")
+    default = os.path.join(repo.common_dir, "hooks")
+    if configured == own:
+        return Plan("takeover", own, previous)
+    if configured and os.path.realpath(os.path.join(repo.top, configured)) != os.path.realpath(default):
+        return Plan("takeover", own, configured)
+    return Plan("folder", default, "")
+
+
+def shim(name: str, previous: str) -> bytes:
+    """A shim's text with this interpreter, this library and the hook to run first."""
+    source = HOOKS / (name if name not in OTHERS else "other")
+    text = source.read_text(encoding="utf-8")
+    python = os.path.realpath(sys.executable) if not _in_venv() else sys.executable
+    for key, value in (("PYTHON", python), ("LIBRARY", str(LIBRARY)), ("PREVIOUS", previous)):
+        text = text.replace(f"@{key}@", shell_word(value))
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _in_venv() -> bool:
+    return sys.prefix != sys.base_prefix
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a hook file is a shim of ours."""
+    return MARK in read_or_empty(path)[:400]
+
+
+def install_hooks(repo: Repo, plan: Plan) -> list[str]:
+    """Write the shims, chaining a hook that is there, and return the files and settings touched."""
+    folder = Path(plan.folder)
+    touched = []
+    names = OURS if plan.mode != "takeover" else (*OURS, *OTHERS)
+    for name in names:
+        target = folder / name
+        if target.exists() and not is_ours(target):
+            target.rename(target.with_name(name + CHAINED))
+        previous = os.path.join(plan.previous, name) if plan.previous else ""
+        write_whole(target, shim(name, previous), 0o755)
+        touched.append(str(target))
+    if plan.mode == "takeover":
+        repo.git("config", PREVIOUS_KEY, plan.previous)
+        repo.git("config", "core.hooksPath", plan.folder)
+        touched.append(f"git config core.hooksPath (was {plan.previous})")
+    if plan.mode == "config":
+        for name in OURS:
+            repo.git("config", f"hook.agentsync-{name}.command", shell_word(str(folder / name)))
+            repo.git("config", "--replace-all", f"hook.agentsync-{name}.event", name)
+        touched.append("git config hook.agentsync-*")
+    return touched
+
+
+def remove_hooks(repo: Repo) -> list[str]:
+    """Take the shims away and put back what was there, byte for byte; return what was touched."""
+    touched = []
+    previous = repo.git("config", "--get", PREVIOUS_KEY, ok=(0, 1)).out.decode("utf-8", "surrogateescape").strip()
+    own = Path(repo.shared_dir) / "hooks"
+    if previous:
+        if hooks_path_setting(repo) == str(own):
+            repo.git("config", "core.hooksPath", previous)
+            touched.append(f"git config core.hooksPath = {previous}")
+        repo.git("config", "--unset-all", PREVIOUS_KEY)
+    for folder in (Path(repo.common_dir) / "hooks", own):
+        for name in (*OURS, *OTHERS):
+            target = folder / name
+            if is_ours(target):
+                target.unlink()
+                touched.append(str(target))
+            chained = target.with_name(name + CHAINED)
+            if chained.exists() and not target.exists():
+                chained.rename(target)
+    for name in OURS:
+        if repo.git("config", "--remove-section", f"hook.agentsync-{name}", ok=()).code == 0:
+            touched.append(f"git config hook.agentsync-{name}")
+    return touched

@@ -1,0 +1,186 @@
+"""`init`: hooks for every worktree of this clone, and the files that the repository should have."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import tomli_w
+
+from agentsync.config.load import find_base, init_copy, parse_text
+from agentsync.config.schema import FILE, SETTINGS
+from agentsync.git.refs import HEADS, resolve_ref
+from agentsync.git.repo import Repo
+from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.locks.markers import EXCLUDE_LINE
+from agentsync.migrations.series import all_series, show_series
+from agentsync.setup import blocks
+from agentsync.setup.drivers import install_drivers
+from agentsync.setup.files import read_or_empty, write_whole
+from agentsync.setup.hooks import Plan, install_hooks, plan_hooks
+from agentsync.setup.resources import TEMPLATES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agentsync.config.load import Base
+
+# What is worth suggesting as exclusive, where it exists: files in which two edits seldom fit together.
+EXCLUSIVE_HINTS = ("package.json", "pyproject.toml", "Cargo.toml", "go.mod", "docker-compose.yml", "schema.prisma")
+REGENERATE_HINTS = (
+    "package-lock.json",
+    "pnpm-lock.yaml",
+    "yarn.lock",
+    "uv.lock",
+    "poetry.lock",
+    "Cargo.lock",
+    "go.sum",
+    "Gemfile.lock",
+    "composer.lock",
+)
+
+
+class Found(NamedTuple):
+    """What `init` sees in a repository before it touches anything."""
+
+    base: Base
+    hooks: Plan
+    has_config: bool
+    series: tuple[str, ...]
+    beside: tuple[str, ...]
+
+
+class Step(NamedTuple):
+    """One file that `init` touches, and why; `committed` files belong to the repository."""
+
+    path: str
+    why: str
+    committed: bool = False
+
+
+def look(repo: Repo, base_name: str) -> Found:
+    """See what is there."""
+    base = find_base(repo)
+    if base_name:
+        base = base._replace(ref=HEADS + base_name, commit=resolve_ref(repo, HEADS + base_name))
+    tools = {
+        "pre-commit": ".pre-commit-config.yaml",
+        "lefthook": "lefthook.yml",
+        "husky": ".husky",
+    }
+    beside = tuple(name for name, path in tools.items() if os.path.lexists(os.path.join(repo.top, path)))
+    has_config = bool(base.commit) and repo.git("cat-file", "-e", f"{base.commit}:{FILE}", ok=()).code == 0
+    from agentsync.config.load import InForce
+    from agentsync.config.schema import defaults
+
+    series = tuple(show_series(one) for one in all_series(repo, InForce(base, defaults())))
+    return Found(base, plan_hooks(repo), has_config, series, beside)
+
+
+def steps(repo: Repo, found: Found) -> list[Step]:
+    """Every file that `init` will touch."""
+    hooks = {
+        "config": "git config: hook.agentsync-* (git runs them beside any other)",
+        "folder": f"{found.hooks.folder}/: 9 hooks; one that is there is run first",
+        "takeover": f"git config core.hooksPath: our folder, which runs {found.hooks.previous} first",
+    }
+    common = [
+        Step(found.hooks.folder, hooks[found.hooks.mode]),
+        Step(os.path.join(repo.common_dir, "config"), f"agentsync.base = {found.base.name}; merge drivers"),
+        Step(os.path.join(repo.common_dir, "info", "exclude"), f"ignores {EXCLUDE_LINE}"),
+        Step(os.path.join(repo.common_dir, "info", "attributes"), "TASKS.md merges by task"),
+    ]
+    if found.has_config:
+        return common
+    files = [
+        Step(FILE, "the settings, each with a comment", committed=True),
+        Step("AGENTS.md", "rules for agents, in a block of its own", committed=True),
+        Step("CLAUDE.md", "imports AGENTS.md", committed=True),
+    ]
+    return common + files
+
+
+def config_text(repo: Repo, found: Found) -> str:
+    """`agentsync.toml` with what was detected, a comment above each setting."""
+    chosen: dict[str, object] = {}
+    tracked = {line.rpartition("/")[2] for line in repo.lines("ls-files")}
+    chosen["locks.hand_on"] = "warn" if found.base.upstream else "refuse"
+    chosen["regenerate.paths"] = [name for name in REGENERATE_HINTS if name in tracked]
+    hints = [name for name in EXCLUSIVE_HINTS if name in tracked]
+    lines = [
+        f"# agentsync: what keeps agents apart in this repository. Gates read this file from {found.base.name}.",
+        "",
+    ]
+    table = ""
+    for setting in SETTINGS:
+        above, _, name = setting.key.rpartition(".")
+        if above != table:
+            lines += ["", f"[{above}]"]
+            table = above
+        lines.append(f"# {setting.comment}")
+        if setting.key == "locks.exclusive" and hints:
+            lines.append(f"# worth a thought here: {', '.join(hints)}")
+        value = chosen.get(setting.key, setting.default)
+        line = tomli_w.dumps({name: value}).strip().replace("\n", " ").replace("[ ", "[").replace(", ]", "]")
+        lines.append(f"# {line}" if value == "" else line)
+    if found.series:
+        lines += ["", "# Migrations found (detected again each time; a [[migrations]] table overrides):"]
+        lines += [f"#   {one}" for one in found.series]
+    return "\n".join(lines) + "\n"
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file that lacks it."""
+    text = read_or_empty(path)
+    if line.encode() not in text.splitlines():
+        gap = b"" if not text or text.endswith(b"\n") else b"\n"
+        write_whole(path, text + gap + line.encode() + b"\n")
+
+
+def _block_into(repo: Repo, name: str, body: str, head: str) -> None:
+    path = Path(repo.top) / name
+    data = read_or_empty(path)
+    text = data.decode("utf-8", "surrogateescape") if data else head
+    write_whole(path, blocks.put(text, body).encode("utf-8", "surrogateescape"))
+
+
+def _imports_agents(text: str) -> bool:
+    return "@AGENTS.md" in text
+
+
+def apply(repo: Repo, found: Found) -> list[str]:
+    """Do what `steps` says; doing it again changes nothing. Returns the committed files."""
+    install_hooks(repo, found.hooks)
+    repo.git("config", "agentsync.base", found.base.name)
+    append_line(Path(repo.common_dir) / "info" / "exclude", EXCLUDE_LINE)
+    install_drivers(repo)
+    if found.has_config:
+        return []
+    config = Path(repo.top) / FILE
+    if not config.exists():
+        write_whole(config, config_text(repo, found).encode())
+    text = config.read_bytes()
+    parse_text(text, FILE)
+    write_whole(Path(init_copy(repo)), text)
+    _block_into(repo, "AGENTS.md", template("AGENTS.md"), template("AGENTS.head.md"))
+    claude = Path(repo.top) / "CLAUDE.md"
+    same = claude.exists() and (Path(repo.top) / "AGENTS.md").samefile(claude)
+    if not same and not _imports_agents(read_or_empty(claude).decode("utf-8", "replace")):
+        _block_into(repo, "CLAUDE.md", template("CLAUDE.md"), "")
+    return [FILE, "AGENTS.md", *([] if same else ["CLAUDE.md"])]
+
+
+def template(name: str) -> str:
+    """A file of `templates/`."""
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def summary(found: Found) -> Mapping[str, object]:
+    """What was seen, for `--json`."""
+    return {
+        "base": found.base.name,
+        "upstream": found.base.upstream,
+        "hooks": found.hooks.mode,
+        "migrations": list(found.series),
+        "beside": list(found.beside),
+    }

@@ -1,0 +1,67 @@
+"""`check`: what the trees of a range show, judged as if it landed on base now. For CI, and git servers."""
+
+from __future__ import annotations
+
+from agentsync.config.load import InForce
+from agentsync.errors import UsageError
+from agentsync.gates.scene import Scene
+from agentsync.gates.verdict import Finding, Transition
+from agentsync.git.objects import commits, tree_changes
+from agentsync.git.repo import Repo
+from agentsync.holders.identity import Holder
+from agentsync.lean import NamedTuple
+from agentsync.locks.markers import is_marker
+from agentsync.migrations.gate import judge_numbers
+from agentsync.state.store import Store
+from agentsync.tasks.grammar import decode, duplicates, parse
+from agentsync.text import one_line, quoted, show_path
+
+NOT_JUDGED = "locks, claims and reservations live in the clones where agents work, so they were not judged here"
+
+
+class Review(NamedTuple):
+    """What was found, and the overrides that commits of the range carry."""
+
+    findings: tuple[Finding, ...]
+    overrides: tuple[str, ...]
+
+
+def review(repo: Repo, rules: InForce, holder: Holder, start: str, end: str) -> Review:
+    """Judge all that `end` brings to `start` (commits), on the tree that their merge gives.
+
+    Raises UsageError when a commit is not there, as in a clone that is too shallow.
+    """
+    for commit in (start, end):
+        if repo.git("cat-file", "-e", f"{commit}^{{commit}}", ok=()).code != 0:
+            raise UsageError(
+                f"{quoted(commit, 80)} is no commit here", "the clone may be shallow", "git fetch --unshallow"
+            )
+    merged = repo.git("merge-tree", "--write-tree", "--no-messages", start, end, ok=())
+    tree = merged.out.decode().split("\n", 1)[0] if merged.code in (0, 1) else end
+    changes = tree_changes(repo, start, tree)
+    scene = Scene(repo, Store(repo.shared_dir, repo.environ), rules, holder)
+    move = Transition((start,), changes, end)
+    findings = [*judge_numbers(scene, move, rules.base.ref, tree).findings]
+    findings += [
+        Finding("locks", (f"{show_path(change.path)} is a lock marker", "it tells of a lock, and is not for commits",
+                          f"git rm --cached -- {show_path(change.path)}"), change.path)
+        for change in changes if change.new and is_marker(change.path)
+    ]  # fmt: skip
+    plan = next((change for change in changes if change.path == b"TASKS.md" and change.new), None)
+    if plan:
+        twice = duplicates(parse(decode(scene.content(plan.new))))
+        if twice:
+            what = f"TASKS.md has {', '.join(twice[:3])} more than once"
+            findings.append(Finding("claims", (what, "an id names one task"), b"TASKS.md"))
+    return Review(tuple(findings), _overrides(repo, start, end))
+
+
+def _overrides(repo: Repo, start: str, end: str) -> tuple[str, ...]:
+    shape = "--format=%h %(trailers:key=Agentsync-Allow,valueonly,separator=%x2C )"
+    rows = [line.partition(" ") for line in repo.lines("log", shape, f"{start}..{end}")]
+    return tuple(f"{short}: {one_line(reason)}" for short, _, reason in rows if reason.strip())
+
+
+def count_commits(repo: Repo, start: str, end: str) -> int:
+    """How many commits a range has."""
+    return len(commits(repo, end, "--not", start))

@@ -1,0 +1,72 @@
+"""Loose objects of the store, read and written as git does (gitformat-loose, gitformat-tree).
+
+A process costs a gate 2.5 ms for what a file read does in 0.1; anything packed is asked of git.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+
+from agentsync.errors import StateError
+from agentsync.lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    Entry = tuple[bytes, bool, str]  # name, is a tree, object id
+
+
+def read_loose(objects: str, object_id: str) -> bytes | None:
+    """The content of a loose object, None when it is not there as one.
+
+    Raises StateError when it cannot be inflated.
+    """
+    try:
+        with open(os.path.join(objects, object_id[:2], object_id[2:]), "rb") as file:
+            data = zlib.decompress(file.read())
+    except FileNotFoundError:
+        return None
+    except (zlib.error, OSError) as error:
+        raise StateError("the shared state is damaged", f"object {object_id}: {error}", "agentsync doctor") from error
+    return data[data.index(b"\0") + 1 :]
+
+
+def write_loose(objects: str, kind: bytes, content: bytes) -> str:
+    """Store an object and return its id; one that is there already stays as it is."""
+    from hashlib import sha1  # only writers pay for it
+
+    data = kind + b" " + str(len(content)).encode() + b"\0" + content
+    object_id = sha1(data, usedforsecurity=False).hexdigest()
+    folder = os.path.join(objects, object_id[:2])
+    target = os.path.join(folder, object_id[2:])
+    if os.path.exists(target):
+        return object_id
+    os.makedirs(folder, exist_ok=True)
+    temporary = os.path.join(folder, f"tmp_obj_{os.getpid()}_{object_id[:12]}")
+    with open(temporary, "wb") as file:
+        file.write(zlib.compress(data, 1))
+    os.chmod(temporary, 0o444)
+    os.rename(temporary, target)
+    return object_id
+
+
+def parse_tree(data: bytes) -> list[Entry]:
+    """The entries of a tree object of the store (20-byte ids: the store is always made with SHA-1)."""
+    entries = []
+    at = 0
+    while at < len(data):
+        end = data.index(b"\0", at)
+        mode, _, name = data[at:end].partition(b" ")
+        entries.append((name, mode == b"40000", data[end + 1 : end + 21].hex()))
+        at = end + 21
+    return entries
+
+
+def format_tree(entries: Iterable[Entry]) -> bytes:
+    """A tree object; git sorts a folder as if its name ended in a slash."""
+    ordered = sorted(entries, key=lambda entry: entry[0] + b"/" if entry[1] else entry[0])
+    return b"".join(
+        (b"40000 " if is_tree else b"100644 ") + name + b"\0" + bytes.fromhex(object_id)
+        for name, is_tree, object_id in ordered
+    )

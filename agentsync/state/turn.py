@@ -1,0 +1,61 @@
+"""Writers of the state take turns, so that they rarely lose a swap and a dead one's leavings can be cleared."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+
+from agentsync.errors import StateError
+from agentsync.git.run import OutOfTimeError, time_left
+from agentsync.lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_SANDBOX = "an agent's sandbox may keep .git read-only: allow writes to it, or work without locks there"
+
+
+def unwritable(error: OSError) -> StateError:
+    """What to say when the state cannot be written."""
+    if error.errno == errno.ENOSPC:
+        return StateError("the shared state cannot be written", "the disk is full", "df -h .")
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return StateError("the shared state cannot be written", f"{error.strerror}: {error.filename}", _SANDBOX)
+    return StateError("the shared state cannot be written", str(error), "agentsync doctor")
+
+
+class Turn:
+    """A file lock, held while in the context; git children inherit `fd`, so they hold it too."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.fd = -1
+
+    def __enter__(self) -> Turn:
+        try:
+            os.makedirs(os.path.dirname(self._path), exist_ok=True)
+            self.fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise unwritable(error) from error
+        if time_left() == float("inf"):
+            fcntl.flock(self.fd, fcntl.LOCK_EX)
+        else:
+            self._wait_until_deadline()
+        return self
+
+    def _wait_until_deadline(self) -> None:
+        while True:
+            try:
+                return fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time_left() <= 0:
+                    os.close(self.fd)
+                    raise OutOfTimeError("out of time", "other writers of the shared state took too long") from None
+                time.sleep(0.003)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self.fd)

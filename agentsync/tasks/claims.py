@@ -1,0 +1,202 @@
+"""Claims of tasks in the shared state: at most one holder has a task."""
+
+from __future__ import annotations
+
+import time
+
+from agentsync.errors import RefusedError
+from agentsync.git.refs import head_of, resolve_ref
+from agentsync.git.repo import Repo
+from agentsync.holders.identity import Holder
+from agentsync.holders.registry import is_gone, last_seen, registration_of
+from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.record import list_of, number_of, text_of
+from agentsync.state.paths import path_to_text
+from agentsync.state.store import Change, Snapshot, Store
+from agentsync.text import one_line, quoted, shell_word, show_duration, show_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from agentsync.config.load import Base, InForce
+    from agentsync.record import Record
+
+ROOM = b"tasks"
+
+
+class Claim(NamedTuple):
+    """Who has a task: since when, until when (epoch seconds) its lease runs, on which branch, and whether done."""
+
+    id: str
+    title: str
+    holder: Holder
+    since: int
+    until: int
+    lease: int
+    files: tuple[str, ...] = ()
+    ref: str = ""
+    done: bool = False
+
+
+def place_of(task_id: str) -> bytes:
+    """Where the state keeps a task's claim; ids differ by more than case."""
+    return (
+        ROOM + b"/" + path_to_text(task_id.lower().encode("utf-8", "replace")).replace("/", "%2F").encode() + b".toml"
+    )
+
+
+def claim_record(claim: Claim) -> Record:
+    """A claim as its record."""
+    return {
+        "id": claim.id,
+        "title": one_line(claim.title),
+        "agent": claim.holder.agent,
+        "worktree": claim.holder.worktree,
+        "since": claim.since,
+        "until": claim.until,
+        "lease": claim.lease,
+        "files": list(claim.files),
+        "ref": claim.ref,
+        "done": int(claim.done),
+    }
+
+
+def parse_claim(record: Record) -> Claim:
+    """The reverse of `claim_record`."""
+    return Claim(
+        text_of(record, "id"),
+        text_of(record, "title"),
+        Holder(text_of(record, "agent"), text_of(record, "worktree")),
+        number_of(record, "since"),
+        number_of(record, "until"),
+        number_of(record, "lease"),
+        tuple(list_of(record, "files")),
+        text_of(record, "ref"),
+        bool(number_of(record, "done")),
+    )
+
+
+def all_claims(snapshot: Snapshot) -> list[Claim]:
+    """Every claim in the state, live or not."""
+    return [parse_claim(record) for _, record in snapshot.walk(ROOM)]
+
+
+def claim_of(snapshot: Snapshot, task_id: str) -> Claim | None:
+    """The claim of one task."""
+    record = snapshot.get(place_of(task_id))
+    return parse_claim(record) if record else None
+
+
+def _has_unlanded_work(repo: Repo, base: Base, claim: Claim) -> bool:
+    tip = resolve_ref(repo, claim.ref) if claim.ref and claim.ref != base.ref else ""
+    if not tip or not base.commits:
+        return False
+    return bool(repo.git("rev-list", "--max-count=1", tip, "--not", *base.commits, ok=()).out)
+
+
+def is_live(repo: Repo, base: Base, snapshot: Snapshot, claim: Claim) -> bool:
+    """Whether a claim holds: its lease runs, or its branch has commits that have not landed."""
+    seen = last_seen(repo.common_dir, claim.holder.worktree)
+    ends = max(float(claim.until), seen + claim.lease if seen else 0.0)
+    if time.time() < ends and not is_gone(repo.common_dir, registration_of(snapshot, claim.holder)):
+        return True
+    return _has_unlanded_work(repo, base, claim)
+
+
+def live_claims(repo: Repo, base: Base, snapshot: Snapshot) -> list[Claim]:
+    """The claims that hold."""
+    return [claim for claim in all_claims(snapshot) if is_live(repo, base, snapshot, claim)]
+
+
+def taken_line(claim: Claim) -> str:
+    """Who has a task, since when, until when."""
+    what = "done, not landed yet, by" if claim.done else "claimed by"
+    left = show_duration(claim.until - time.time())
+    return f"{what} {claim.holder.key} since {show_time(claim.since)} (lease {left} and while its branch is unlanded)"
+
+
+def refused_claim(claim: Claim) -> RefusedError:
+    """The refusal of a task that another has."""
+    return RefusedError(
+        f"task {claim.id} {quoted(claim.title, 80)} is {taken_line(claim)}",
+        "take other work:",
+        "agentsync task next --claim",
+    )
+
+
+def take_claim(
+    repo: Repo,
+    store: Store,
+    rules: InForce,
+    holder: Holder,
+    choose: Callable[[Snapshot], tuple[str, str, tuple[str, ...]]],
+) -> Claim:
+    """Claim the task (id, title, files) that `choose` picks on a snapshot, in one swap.
+
+    Raises RefusedError when another has it; what `choose` raises passes through.
+    """
+    got: list[Claim] = []
+
+    def decide(snapshot: Snapshot) -> Change | None:
+        task_id, title, files = choose(snapshot)
+        known = claim_of(snapshot, task_id)
+        if known and known.holder != holder and is_live(repo, rules.base, snapshot, known):
+            raise refused_claim(known)
+        claim = new_claim(repo, rules, holder, task_id, title, files)
+        mine = known is not None and known.holder == holder
+        got[:] = [claim._replace(since=known.since) if known and mine else claim]
+        return Change(f"claim {task_id}", holder.key, {place_of(task_id): claim_record(got[0])})
+
+    store.swap(decide)
+    return got[0]
+
+
+def new_claim(  # noqa: PLR0913 (a record's fields)
+    repo: Repo, rules: InForce, holder: Holder, task_id: str, title: str, files: Iterable[str], *, done: bool = False
+) -> Claim:
+    """A claim that begins now, on the branch that is checked out here."""
+    now, lease = int(time.time()), rules.config.number("tasks.lease")
+    return Claim(task_id, title, holder, now, now + lease, lease, tuple(files), head_of(repo).branch, done)
+
+
+def release_claim(store: Store, holder: Holder, task_id: str) -> Claim:
+    """Give a claim back.
+
+    Raises RefusedError when there is none or it is another's.
+    """
+    found: list[Claim] = []
+
+    def decide(snapshot: Snapshot) -> Change | None:
+        found[:] = [own_claim(snapshot, holder, task_id)]
+        return Change(f"release {task_id}", holder.key, {place_of(task_id): None})
+
+    store.swap(decide)
+    return found[0]
+
+
+def own_claim(snapshot: Snapshot, holder: Holder, task_id: str) -> Claim:
+    """This holder's claim of a task.
+
+    Raises RefusedError when there is none or it is another's.
+    """
+    claim = claim_of(snapshot, task_id)
+    if claim is None:
+        raise RefusedError(
+            f"task {one_line(task_id, 60)} is not claimed", "", f"agentsync task claim {shell_word(task_id)}"
+        )
+    if claim.holder != holder:
+        raise RefusedError(
+            f"task {claim.id} is {taken_line(claim)}", "only its holder may do this", "agentsync task list"
+        )
+    return claim
+
+
+def settle_claims(store: Store, holder: Holder, landed: Mapping[str, bool]) -> None:
+    """Drop the claims of tasks that base shows as done."""
+
+    def decide(snapshot: Snapshot) -> Change | None:
+        over = {place_of(claim.id): None for claim in all_claims(snapshot) if landed.get(claim.id.lower())}
+        return Change(f"settle {len(over)} landed tasks", holder.key, dict(over)) if over else None
+
+    if any(landed.get(claim.id.lower()) for claim in all_claims(store.snapshot())):
+        store.swap(decide)

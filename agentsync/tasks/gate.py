@@ -1,0 +1,133 @@
+"""The task rules at the gates: a commit that marks a task is a claim or a completion; scope; trailers."""
+
+from __future__ import annotations
+
+from agentsync.gates.verdict import Finding, Transition, Verdict
+from agentsync.git.repo import read_line
+from agentsync.holders.registry import private_file, write_private
+from agentsync.lean import TYPE_CHECKING
+from agentsync.tasks.claims import (
+    ROOM,
+    Claim,
+    all_claims,
+    claim_record,
+    is_live,
+    new_claim,
+    place_of,
+    taken_line,
+)
+from agentsync.text import quoted, show_path
+
+if TYPE_CHECKING:
+    from agentsync.gates.scene import Scene
+    from agentsync.record import Record
+    from agentsync.tasks.grammar import Task
+
+FILE = b"TASKS.md"
+
+
+def judge_tasks(scene: Scene, move: Transition, ref: str, tree: str) -> Verdict:
+    """Judge all that a move of `ref` changes by the tasks and their claims."""
+    claims = all_claims(scene.snapshot) if ROOM in scene.snapshot.tree(b"") else []
+    findings: list[Finding] = []
+    records: dict[bytes, Record | None] = {}
+    marked = next((change for change in move.changes if change.path == FILE), None)
+    if marked and marked.new:
+        findings, records = _marks(scene, move, marked.new, claims)
+    if scene.holder.is_human:
+        return Verdict(tuple(findings), records)
+    own = [claim for claim in claims if claim.holder == scene.holder and not claim.done]
+    findings += _scope(scene, move, claims)
+    if not own and not records:
+        findings += _without_claim(scene, ref, tree)
+    trailers = tuple(f"Task: {claim.id}" for claim in own[:1])
+    return Verdict(tuple(findings), records, trailers)
+
+
+def _parsed(scene: Scene, blob: str) -> dict[str, Task]:
+    from agentsync.tasks.grammar import decode, parse  # only commits that touch the plan pay for `re`
+
+    return {task.id.lower(): task for task in parse(decode(scene.content(blob)))}
+
+
+def _marks(
+    scene: Scene, move: Transition, blob: str, claims: list[Claim]
+) -> tuple[list[Finding], dict[bytes, Record | None]]:
+    """Tasks that this move marks with an agent or as done, against what their claims say."""
+    parents = [_parsed(scene, scene.blob(parent, FILE)) for parent in (*move.parents, *scene.rules.base.commits)]
+    known = {claim.id.lower(): claim for claim in claims}
+    findings: list[Finding] = []
+    records: dict[bytes, Record | None] = {}
+    for key, task in _parsed(scene, blob).items():
+        if any(key in old and (old[key].mark, old[key].agent) == (task.mark, task.agent) for old in parents):
+            continue
+        if not task.agent and not task.done:
+            continue
+        claim = known.get(key)
+        if claim and claim.holder != scene.holder and is_live(scene.repo, scene.rules.base, scene.snapshot, claim):
+            if not scene.holder.is_human:
+                findings.append(_taken(claim))
+            continue
+        if task.agent == scene.holder.agent or (task.done and not scene.holder.is_human):
+            fresh = new_claim(scene.repo, scene.rules, scene.holder, task.id, task.title, task.files, done=task.done)
+            if claim is None or claim.holder != scene.holder or claim.done != fresh.done:
+                records[place_of(task.id)] = claim_record(fresh)
+    return findings, records
+
+
+def _taken(claim: Claim) -> Finding:
+    lines = (
+        f"task {claim.id} {quoted(claim.title, 80)} is {taken_line(claim)}",
+        "this commit marks it in TASKS.md; take that line back, or take other work:",
+        "git restore --staged --worktree TASKS.md",
+        "agentsync task next --claim",
+    )
+    return Finding("locks", lines, FILE)
+
+
+def _scope(scene: Scene, move: Transition, claims: list[Claim]) -> list[Finding]:
+    """Paths inside the `files:` of another's task."""
+    others = [claim for claim in claims if claim.files and claim.holder != scene.holder and not claim.done]
+    if not others or scene.rules.config.level("scope") == "off":
+        return []
+    from agentsync.tasks.rules import in_scope
+
+    found = []
+    for claim in others:
+        inside = [change.path for change in move.changes if in_scope(claim.files, change.path)]
+        new = [path for path in inside if not _other_parent_has(scene, move, path)]
+        if new and is_live(scene.repo, scene.rules.base, scene.snapshot, claim):
+            more = f" and {len(new) - 1} more" if len(new) > 1 else ""
+            lines = (
+                f"{show_path(new[0])}{more} is in the files of task {claim.id}, {taken_line(claim)}",
+                "expect a merge there, or leave it to its holder:",
+                f"agentsync status {show_path(new[0])}",
+            )
+            found.append(Finding("scope", lines, new[0]))
+    return found
+
+
+def _other_parent_has(scene: Scene, move: Transition, path: bytes) -> bool:
+    now = next(change.new for change in move.changes if change.path == path)
+    sources = (*move.parents[1:], *scene.rules.base.commits)
+    return any(scene.blob(source, path) == now for source in sources)
+
+
+def _without_claim(scene: Scene, ref: str, tree: str) -> list[Finding]:
+    """An agent's work without a claimed task, where open ones wait: told once a branch, or refused."""
+    level = scene.rules.config.level("claims")
+    if level == "off" or ref == scene.rules.base.ref:
+        return []
+    if level == "warn" and read_line(private_file(scene.repo, "claims-told")) == ref:
+        return []
+    plan = _parsed(scene, scene.blob(tree or "HEAD", FILE))
+    if not any(task.open for task in plan.values()):
+        return []
+    if level == "warn":
+        write_private(scene.repo, "claims-told", ref + "\n")
+    lines = (
+        "this work has no claimed task, and TASKS.md has open ones",
+        "another agent may do the same work; claim yours:",
+        "agentsync task claim ID",
+    )
+    return [Finding("claims", lines, FILE)]
