@@ -150,7 +150,7 @@ def _facts(held: Held) -> dict[str, object]:
 
 
 def _list(here: Here, *, as_json: bool) -> int:
-    held = all_locks(here.repo, here.store.snapshot())
+    held = [one for one in all_locks(here.repo, here.store.snapshot()) if one.live or one.lock.kind != "exclusive"]
     if as_json:
         answer_json({"locks": [_facts(one) for one in held]})
         return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 
@@ -171,9 +170,10 @@ def _news(here: Here) -> list[str]:
         )
     snapshot = here.store.snapshot()
     refused = {
-        str(event.get("path", "")) for event in read_events(here.repo.shared_dir)
-        if event.get("event") == "refused" and event.get("holder") == here.holder.key and _after(event.get("time"), since)
-    }  # fmt: skip
+        str(event.get("path", ""))
+        for event in read_events(here.repo.shared_dir)
+        if (event.get("event"), event.get("holder")) == ("refused", here.holder.key) and _at(event) >= since
+    }
     for path in sorted(refused - {""}):
         if not path.startswith('"') and not any(o.live for o in locks_on(here.repo, snapshot, Target(path.encode()))):
             lines.append(f"lock freed: {path}")
@@ -185,8 +185,9 @@ def _news(here: Here) -> list[str]:
     return lines
 
 
-def _after(when: object, since: int) -> bool:
-    return isinstance(when, int) and when >= since
+def _at(event: dict[str, str | int | list[str]]) -> int:
+    when = event.get("time", 0)
+    return when if isinstance(when, int) else 0
 
 
 def _own_touches(here: Here, snapshot):  # type: ignore[no-untyped-def]
@@ -264,8 +265,3 @@ def _ranges(here: Here, span: str, *, pre_receive: bool) -> list[tuple[str, str]
             f"base {quoted(base.name, 60)} has no commit here", "fetch it", f"git fetch origin {base.name}"
         )
     return [(base.commits[-1], "HEAD")]
-
-
-def current_folder() -> str:
-    """The working directory."""
-    return os.getcwd()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -99,6 +98,8 @@ def list_(as_json: bool, agent: str) -> int:  # noqa: FBT001
     """Every task with its state and who has it."""
     here = open_here(agent, register=False)
     tasks, claims = _plan(here), _claims(here, here.store.snapshot())
+    landed = _landed(here)
+    tasks = [one._replace(mark="x") if landed.get(one.id.lower()) else one for one in tasks]
     free, waiting = available(tasks, _done(here, tasks), _brief(claims))
     state = {one.id: "free" for one in free} | {one.task.id: one.why for one in waiting}
     unlisted = [claim for key, claim in claims.items() if key not in {one.id.lower() for one in tasks}]
@@ -305,8 +306,3 @@ def check(as_json: bool, agent: str) -> int:  # noqa: FBT001
         for one_id, name in unknown:
             answer(f"{one_id}  depends on {quoted(name, 60)}, which is no task")
     return 1 if overlaps or bare or unknown else 0
-
-
-def plan_file(top: str) -> str:
-    """Where a worktree's plan is."""
-    return os.path.join(top, FILE)

@@ -36,12 +36,14 @@ def judge_locks(scene: Scene, step: Transition, ref: str) -> Verdict:
     findings: list[Finding] = []
     records: dict[bytes, Record | None] = {}
     refused: list[Held] = []
+    concerned = False
     for change in step.changes:
         chain = chain_of(scene.snapshot, change.path)
         held = [one for one in locks_on(scene.repo, scene.snapshot, Target(change.path)) if one.live]
         exclusive = matches(patterns, change.path)
         if not held and not exclusive:
             continue
+        concerned = True
         if _passes(scene, step, change, chain):
             continue
         others = [one for one in held if one.lock.holder != scene.holder]
@@ -51,7 +53,7 @@ def judge_locks(scene: Scene, step: Transition, ref: str) -> Verdict:
             refused += others
         else:
             own = next((one for one in held if one.lock.holder == scene.holder), None)
-            if own is None:
+            if own is None or own.lock.kind == "exclusive":
                 try:
                     records |= _taken_on_the_spot(scene, step, change, ref)
                 except RefusedError as error:
@@ -61,7 +63,7 @@ def judge_locks(scene: Scene, step: Transition, ref: str) -> Verdict:
                 records[own.lock.target.place] = lock_record(own.lock._replace(until=int(time.time()) + own.lock.lease))
             if step.commit:
                 records |= _continued(scene, step, change, chain)
-    return Verdict((*_refusal(scene, refused), *findings), records)
+    return Verdict((*_refusal(scene, refused), *findings), records, concerned=concerned)
 
 
 def _refusal(scene: Scene, refused: list[Held]) -> list[Finding]:

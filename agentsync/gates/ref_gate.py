@@ -17,8 +17,10 @@ from agentsync.git.repo import Repo, private_dir_of, read_line
 from agentsync.holders.identity import Holder
 from agentsync.holders.registry import write_private
 from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.locks.attributes import attribute_paths
 from agentsync.locks.model import CHAINS
 from agentsync.state.journal import record_event
+from agentsync.state.paths import from_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +42,8 @@ def parse_moves(repo: Repo, lines: Sequence[str]) -> list[Move]:
     """
     moves = []
     for line in lines:
-        old, new, ref = line.rstrip("\n").split(" ", 2)
+        old, _, rest = line.rstrip("\n").partition(" ")
+        new, _, ref = rest.partition(" ")
         if not ref.startswith(HEADS) or is_zero(new) or new.startswith("ref:"):
             continue
         known = resolve_ref(repo, ref) if is_zero(old) else old
@@ -123,6 +126,8 @@ def _admit(scene: Scene, move: Move, owner: Owner) -> bool:
     if verdict.records and not refused:
         verdict = write_verdict(scene, judge, f"commit to {move.ref.removeprefix(HEADS)}")
         refused, warned = split(scene, verdict.findings)
+        if not refused:
+            _after_chains_grew(scene, [place for place in verdict.records if place.startswith(CHAINS)])
     if refused and _only_upstream_has(scene, move):
         say_warnings(scene, "reference-transaction", refused)
     elif refused and not allowed_by_a_person(scene, refused):
@@ -136,6 +141,17 @@ def _admit(scene: Scene, move: Move, owner: Owner) -> bool:
     if move.ref == scene.rules.base.ref and CHAINS in scene.snapshot.tree(b""):
         write_private(scene.repo, LANDING_NOTE, "")
     return True
+
+
+def _after_chains_grew(scene: Scene, places: Sequence[bytes]) -> None:
+    """Let the post-rewrite shim know that ids matter from now on, and the merge driver which paths are its own."""
+    if not places:
+        return
+    path = os.path.join(scene.repo.shared_dir, "chained")
+    if not os.path.exists(path):
+        with open(path, "w", encoding="ascii"):
+            pass
+    attribute_paths(scene.repo, [from_state(place) for place in places])
 
 
 def _only_upstream_has(scene: Scene, move: Move) -> bool:

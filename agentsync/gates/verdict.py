@@ -39,11 +39,15 @@ class Transition(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What several rules found, and the records that the state must have for the commit to stand."""
+    """What several rules found, and the records that the state must have for the commit to stand.
+
+    `concerned`: the state has a part in it, so that the deciding gate must look again when the commit exists.
+    """
 
     findings: tuple[Finding, ...] = ()
     records: Mapping[bytes, Record | None] = {}
     trailers: tuple[str, ...] = ()
+    concerned: bool = False
 
 
 def joined(verdicts: Sequence[Verdict]) -> Verdict:
@@ -53,4 +57,4 @@ def joined(verdicts: Sequence[Verdict]) -> Verdict:
         records.update(verdict.records)
     findings = tuple(finding for verdict in verdicts for finding in verdict.findings)
     trailers = tuple(dict.fromkeys(trailer for verdict in verdicts for trailer in verdict.trailers))
-    return Verdict(findings, records, trailers)
+    return Verdict(findings, records, trailers, any(verdict.concerned for verdict in verdicts))

@@ -66,8 +66,8 @@ def slug(title: str) -> str:
 
 
 def _items(text: str) -> tuple[str, ...]:
-    found = (item.strip().strip("`*\"'") for item in re.split(r"[,\s]+(?![^`]*`(?:[^`]*`[^`]*`)*[^`]*$)|,", text))
-    return tuple(item for item in found if item)
+    """The words of a list: in backticks, or parted by commas or blanks."""
+    return tuple(quoted or plain for quoted, plain in re.findall(r"`([^`]+)`|([^\s,`]+)", text))
 
 
 def _parse_line(line: str) -> dict[str, str] | None:

@@ -59,18 +59,18 @@ def _merge_lines(base: str, ours: str, theirs: str) -> tuple[bool, str | None]:
     else:
         body = []
         for old, one, two in zip(olds[1:], mine[1:], other[1:], strict=True):
-            decided, line = _merge_text(old, one, two)
-            if not decided or line is None:
+            if len({old, one, two}) > 2:
                 return False, None
-            body.append(line)
+            body.append(two if one == old else one)
     first = _merge_heads(olds[0], mine[0], other[0])
     return (True, first + "".join(body)) if first else (False, None)
 
 
 def _merge_heads(base: str, ours: str, theirs: str) -> str:
-    decided, line = _merge_text(base, ours, theirs)
-    if decided and line:
-        return line
+    if theirs in (ours, base):
+        return ours
+    if ours == base:
+        return theirs
     one, two, old = (parse(text)[0] for text in (ours, theirs, base))
     if _wording(one) != _wording(two):
         return ""
@@ -95,8 +95,7 @@ def merge_plans(base: str, ours: str, theirs: str) -> str | None:
         return None
     sides = [_pieces(text) for text in (base, ours, theirs)]
     between = ["".join(piece.text.strip("\r\n") for piece in side if not piece.id) for side in sides]
-    decided, _ = _merge_text(*between)
-    if not decided:
+    if between[0] not in between[1:] and between[1] != between[2]:
         return None
     known = [{piece.id: piece.text for piece in side if piece.id} for side in sides]
     taken: dict[str, str | None] = {}

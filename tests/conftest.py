@@ -1,0 +1,147 @@
+"""Real git in scratch folders, with an environment that nothing of this machine leaks into."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+AGENT_WORDS = ("AGENTSYNC", "CLAUDE", "CODEX", "CURSOR", "GEMINI", "COPILOT", "OPENCODE", "AI_AGENT", "GIT_", "OMX_")
+
+
+def hermetic_environment(home: Path) -> dict[str, str]:
+    """An environment in which git knows nobody's configuration and no agent's tool is seen."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(AGENT_WORDS)}
+    return {
+        **kept,
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / ".config"),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_DATE": "2026-01-02T03:04:05Z",
+        "GIT_COMMITTER_DATE": "2026-01-02T03:04:05Z",
+        "GIT_EDITOR": "true",
+        "GIT_MERGE_AUTOEDIT": "no",
+        "GIT_ALLOW_PROTOCOL": "file",
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    }
+
+
+class Done:
+    """What a command left."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code = code
+        self.out = out
+        self.err = err
+
+    def __repr__(self) -> str:
+        return f"exit {self.code}\n--- out\n{self.out}\n--- err\n{self.err}"
+
+
+class Tree:
+    """One worktree to run commands in."""
+
+    def __init__(self, path: Path, environ: dict[str, str]) -> None:
+        self.path = path
+        self.environ = environ
+
+    def run(self, *words: str | bytes, stdin: str = "", **extra: str) -> Done:
+        done = subprocess.run(
+            words, cwd=self.path, env={**self.environ, **extra}, input=stdin.encode(), capture_output=True, check=False
+        )
+        return Done(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+
+    def git(self, *words: str | bytes, **extra: str) -> Done:
+        """Run git, whatever comes of it."""
+        return self.run("git", *words, **extra)
+
+    def ok(self, *words: str | bytes, **extra: str) -> str:
+        """Run git, which must succeed and say nothing of ours; its output."""
+        done = self.git(*words, **extra)
+        assert done.code == 0, done
+        return done.out.strip()
+
+    def refused(self, *words: str | bytes, **extra: str) -> Done:
+        """Run git, which a gate of ours must refuse."""
+        done = self.git(*words, **extra)
+        assert done.code != 0, done
+        assert "agentsync: refused:" in done.err, done
+        return done
+
+    def sync(self, *words: str, **extra: str) -> Done:
+        """Run agentsync, whatever comes of it."""
+        return self.run(sys.executable, "-m", "agentsync", *words, **extra)
+
+    def synced(self, *words: str, **extra: str) -> str:
+        """Run agentsync, which must succeed; its output."""
+        done = self.sync(*words, **extra)
+        assert done.code == 0, done
+        return done.out.strip()
+
+    def write(self, name: str, text: str) -> None:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def read(self, name: str) -> str:
+        return (self.path / name).read_text(encoding="utf-8")
+
+    def commit(self, name: str, text: str, message: str = "work", *words: str, **extra: str) -> Done:
+        """Write a file and commit it, whatever comes of it."""
+        self.write(name, text)
+        self.ok("add", "--", name)
+        return self.git("commit", "-q", "-m", message, *words, **extra)
+
+    def head(self) -> str:
+        return self.ok("rev-parse", "HEAD")
+
+    def worktree(self, name: str, *words: str) -> Tree:
+        """A linked worktree on a branch of its own."""
+        place = self.path.parent / name
+        self.ok("worktree", "add", "-q", str(place), "-b", name, *words)
+        return Tree(place, self.environ)
+
+
+@pytest.fixture
+def bare_tree(tmp_path: Path) -> Tree:
+    """A repository with one commit and no agentsync."""
+    home = tmp_path / "home"
+    place = tmp_path / "main"
+    home.mkdir()
+    place.mkdir()
+    tree = Tree(place, hermetic_environment(home))
+    tree.ok("init", "-q", "-b", "main")
+    tree.ok("config", "user.name", "Dev One")
+    tree.ok("config", "user.email", "dev@example.com")
+    tree.write("shared.txt", "one\ntwo\nthree\n")
+    tree.write("src/app.py", "print('hello')\n")
+    tree.ok("add", ".")
+    tree.ok("commit", "-q", "-m", "start")
+    return tree
+
+
+@pytest.fixture
+def main(bare_tree: Tree) -> Tree:
+    """A repository with agentsync set up and committed; the main worktree is a person's."""
+    bare_tree.synced("init", "--yes")
+    bare_tree.ok("add", ".")
+    bare_tree.ok("commit", "-q", "-m", "Add agentsync")
+    return bare_tree
+
+
+@pytest.fixture
+def one(main: Tree) -> Tree:
+    """The first agent's worktree."""
+    return main.worktree("one")
+
+
+@pytest.fixture
+def two(main: Tree) -> Tree:
+    """The second agent's worktree."""
+    return main.worktree("two")

@@ -1,0 +1,118 @@
+"""A lock handed on is fresh: whoever gets it has the last version, however work lands."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import Tree
+
+
+def change_under_lock(tree: Tree, text: str) -> str:
+    tree.synced("lock", "shared.txt")
+    tree.write("shared.txt", text)
+    tree.ok("commit", "-qam", f"set {text.split()[0]}")
+    commit = tree.head()
+    tree.synced("unlock", "shared.txt")
+    return commit
+
+
+def test_the_next_holder_must_bring_in_the_last_version(one: Tree, two: Tree) -> None:
+    commit = change_under_lock(one, "ONE\ntwo\nthree\n")
+    done = two.sync("lock", "shared.txt")
+    assert done.code == 1
+    assert done.err.strip().splitlines() == [
+        "agentsync: shared.txt has a newer version than this branch",
+        f"  one@one committed it under its lock: {commit[:12]} in branch one",
+        "  git merge one",
+    ]
+    two.ok("merge", "-q", "one")
+    two.synced("lock", "shared.txt")
+
+
+@pytest.mark.parametrize("landing", ["merge", "squash", "rebase"])
+def test_landing_moves_the_hand_on_into_base(main: Tree, one: Tree, two: Tree, landing: str) -> None:
+    change_under_lock(one, "ONE\ntwo\nthree\n")
+    main.commit("unrelated.txt", "x\n")
+    if landing == "merge":
+        main.ok("merge", "-q", "--no-ff", "--no-edit", "one")
+    elif landing == "squash":
+        main.ok("merge", "-q", "--squash", "one")
+        main.ok("commit", "-qm", "squashed")
+    else:
+        one.ok("rebase", "-q", "main")
+        main.ok("merge", "-q", "--ff-only", "one")
+    assert main.read("shared.txt").startswith("ONE")
+    done = two.sync("lock", "shared.txt")
+    assert done.code == 1, done
+    assert "git merge main" in done.err
+    two.ok("merge", "-q", "--no-edit", "main")
+    two.synced("lock", "shared.txt")
+
+
+def test_a_chain_that_nobody_lacks_is_gone(main: Tree, one: Tree, two: Tree) -> None:
+    change_under_lock(one, "ONE\ntwo\nthree\n")
+    main.ok("merge", "-q", "--no-edit", "one")
+    two.ok("merge", "-q", "--no-edit", "main")
+    one.synced("status")
+    tree = main.ok("--git-dir", str(main.path / ".git/agentsync/store.git"), "ls-tree", "-r", "--name-only", "state")
+    assert "chains/" not in tree
+
+
+def test_a_version_that_no_branch_has_any_more_only_warns(one: Tree, two: Tree) -> None:
+    change_under_lock(one, "ONE\ntwo\nthree\n")
+    one.ok("reset", "-q", "--hard", "HEAD~1")
+    done = two.sync("lock", "shared.txt")
+    assert done.code == 0, done
+    assert "no live branch" in done.err
+
+
+def test_a_rebased_version_is_still_known(main: Tree, one: Tree, two: Tree) -> None:
+    change_under_lock(one, "ONE\ntwo\nthree\n")
+    main.commit("unrelated.txt", "x\n")
+    one.ok("rebase", "-q", "main")
+    done = two.sync("lock", "shared.txt")
+    assert f"{one.head()[:12]} in branch one" in done.err
+    two.ok("merge", "-q", "one")
+    two.synced("lock", "shared.txt")
+
+
+def test_the_grant_names_who_else_touches_the_path(one: Tree, two: Tree) -> None:
+    two.write("shared.txt", "uncommitted\n")
+    done = one.sync("lock", "shared.txt")
+    assert done.code == 0
+    assert f"note: shared.txt: uncommitted edits in worktree two ({two.path})" in done.err
+
+
+def test_unlock_with_uncommitted_edits_is_refused(one: Tree) -> None:
+    one.synced("lock", "shared.txt")
+    one.write("shared.txt", "half done\n")
+    done = one.sync("unlock", "shared.txt")
+    assert done.code == 1
+    assert "uncommitted edits" in done.err
+
+
+def test_an_exclusive_path_is_locked_by_its_commit_alone(bare_tree: Tree) -> None:
+    bare_tree.synced("init", "--yes")
+    settings = bare_tree.read("agentsync.toml").replace("exclusive = []", 'exclusive = ["shared.txt"]')
+    bare_tree.write("agentsync.toml", settings)
+    bare_tree.ok("add", ".")
+    bare_tree.ok("commit", "-qm", "Add agentsync")
+    one, two = bare_tree.worktree("one"), bare_tree.worktree("two")
+    assert one.commit("shared.txt", "ONE\ntwo\nthree\n").code == 0
+    assert "shared.txt" not in one.synced("lock")  # over as soon as the branch had moved
+    done = two.commit("shared.txt", "one\ntwo\nTHREE\n")
+    assert done.code != 0
+    assert "shared.txt has a newer version than this branch" in done.err
+    two.ok("reset", "-q", "--hard")
+    two.ok("merge", "-q", "one")
+    assert two.commit("shared.txt", "ONE\ntwo\nTHREE\n").code == 0
+
+
+def test_squash_landed_work_merges_clean_with_the_lineage(main: Tree, one: Tree, two: Tree) -> None:
+    """Without the chain git has no common version and conflicts: the test fails without the driver."""
+    change_under_lock(one, "ONE\ntwo\nthree\n")
+    two.ok("merge", "-q", "one")
+    change_under_lock(two, "ONE two\ntwo\nthree\n")
+    main.ok("merge", "-q", "--squash", "one")
+    main.ok("commit", "-qm", "squashed one")
+    two.ok("merge", "-q", "--no-edit", "main")
+    assert two.read("shared.txt") == "ONE two\ntwo\nthree\n"

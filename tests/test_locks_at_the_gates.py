@@ -1,0 +1,215 @@
+"""What a lock stops, whatever git command is used, and what it must not stop."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import Tree
+
+
+def hold(tree: Tree, path: str = "shared.txt") -> None:
+    tree.synced("lock", path, "--reason", "moving things")
+
+
+def test_a_refusal_says_what_who_until_when_and_what_to_type(one: Tree, two: Tree) -> None:
+    hold(one)
+    two.write("shared.txt", "two's\n")
+    done = two.refused("commit", "-qam", "x")
+    lines = done.err.strip().splitlines()
+    assert lines[0].startswith("agentsync: refused: shared.txt is locked by one@one, since ")
+    assert "until " in lines[0]
+    assert lines[0].endswith('reason "moving things"')
+    assert lines[1:] == [
+        "  wait for it, or take other work:",
+        "  agentsync lock shared.txt --wait",
+        "  agentsync task next --claim",
+    ]
+
+
+@pytest.mark.parametrize(
+    "words", [["commit", "-qam", "x"], ["commit", "-qanm", "x"], ["commit", "-qm", "x", "shared.txt"]]
+)
+def test_no_form_of_commit_gets_past_a_lock(one: Tree, two: Tree, words: list[str]) -> None:
+    hold(one)
+    before = two.head()
+    two.write("shared.txt", "two's\n")
+    two.refused(*words)
+    assert two.head() == before
+    assert two.read("shared.txt") == "two's\n"
+
+
+def test_a_commit_that_leaves_the_locked_path_out_passes(one: Tree, two: Tree) -> None:
+    hold(one)
+    two.write("shared.txt", "not this one\n")
+    two.ok("add", "shared.txt")
+    two.write("other.txt", "this one\n")
+    two.ok("add", "other.txt")
+    two.ok("commit", "-qm", "partial", "--", "other.txt")
+
+
+def test_plumbing_is_no_way_round(one: Tree, two: Tree) -> None:
+    hold(one)
+    two.write("shared.txt", "two's\n")
+    two.ok("add", "shared.txt")
+    tree = two.ok("write-tree")
+    commit = two.ok("commit-tree", tree, "-p", "HEAD", "-m", "sneaked")
+    two.refused("update-ref", "refs/heads/two", commit)
+    two.refused("reset", "-q", "--soft", commit)
+    two.refused("push", "-q", ".", f"{commit}:refs/heads/one")
+
+
+def test_an_amend_is_judged_like_a_commit(one: Tree, two: Tree) -> None:
+    two.commit("mine.txt", "x\n")
+    hold(one)
+    two.write("shared.txt", "two's\n")
+    two.refused("commit", "-qa", "--amend", "--no-edit")
+    two.refused("commit", "-qa", "--amend", "--no-edit", "--no-verify")
+    two.ok("commit", "-q", "--amend", "-m", "only the words", "--", "mine.txt")
+
+
+def test_deleting_and_renaming_need_the_lock_too(one: Tree, two: Tree) -> None:
+    hold(one)
+    two.ok("rm", "-q", "shared.txt")
+    two.refused("commit", "-qm", "gone")
+    two.ok("reset", "-q", "--hard")
+    two.ok("mv", "shared.txt", "moved.txt")
+    two.refused("commit", "-qm", "moved")
+
+
+def test_a_locked_folder_covers_what_is_inside(one: Tree, two: Tree) -> None:
+    hold(one, "src")
+    done = two.commit("src/new.py", "x = 1\n")
+    assert done.code == 1
+    assert "src is locked by one@one" in done.err
+
+
+def test_a_fast_forward_brings_only_judged_work(main: Tree, one: Tree, two: Tree) -> None:
+    stray = main.worktree("stray")
+    stray.commit("shared.txt", "stray\n", "x", AGENTSYNC="0")
+    hold(one)
+    done = two.refused("merge", "-q", "--ff-only", "stray")
+    assert "git reset --merge" in done.err
+    two.ok("reset", "-q", "--merge")
+    assert two.read("shared.txt") == "one\ntwo\nthree\n"
+
+
+def test_cherry_picks_of_others_changes_to_a_locked_path_are_refused(main: Tree, one: Tree, two: Tree) -> None:
+    main.ok("branch", "side")
+    main.ok("switch", "-q", "side")
+    main.write("shared.txt", "side\n")
+    main.ok("commit", "-qam", "side")
+    main.ok("switch", "-q", "main")
+    hold(one)
+    two.ok("switch", "-q", "--detach")
+    two.ok("switch", "-q", "two")
+    two.write("shared.txt", "another\n")
+    two.refused("commit", "-qam", "x")
+    two.ok("reset", "-q", "--hard")
+
+
+def test_the_holder_merges_pulls_and_rebases_freely(main: Tree, one: Tree, two: Tree) -> None:
+    two.commit("b.txt", "b\n")
+    hold(one)
+    assert one.commit("shared.txt", "one's\ntwo\nthree\n").code == 0
+    assert main.commit("base.txt", "base\n").code == 0
+    one.ok("rebase", "-q", "main")
+    one.ok("merge", "-q", "--no-edit", "two")
+    one.ok("commit", "-q", "--amend", "-m", "other words")
+    one.ok("stash", "list")
+
+
+def test_others_may_merge_what_the_holder_committed(one: Tree, two: Tree) -> None:
+    hold(one)
+    assert one.commit("shared.txt", "one's\ntwo\nthree\n").code == 0
+    two.commit("b.txt", "b\n")
+    two.ok("merge", "-q", "--no-edit", "one")
+    assert two.read("shared.txt") == "one's\ntwo\nthree\n"
+
+
+def test_base_with_the_holders_work_reaches_everybody(main: Tree, one: Tree, two: Tree) -> None:
+    hold(one)
+    one.commit("shared.txt", "one's\ntwo\nthree\n")
+    main.ok("merge", "-q", "--no-ff", "--no-edit", "one")
+    two.commit("b.txt", "b\n")
+    two.ok("rebase", "-q", "main")
+    assert two.read("shared.txt") == "one's\ntwo\nthree\n"
+
+
+def test_own_earlier_changes_survive_a_rebase_while_another_holds_the_lock(main: Tree, one: Tree, two: Tree) -> None:
+    two.write("shared.txt", "one\ntwo\nTHREE\n")
+    two.ok("commit", "-qam", "before the lock")
+    hold(one)
+    main.commit("base.txt", "base\n")
+    two.ok("rebase", "-q", "main")
+    two.ok("commit", "-q", "--amend", "-m", "other words")
+
+
+def test_everyday_commands_are_left_alone(main: Tree, one: Tree, two: Tree) -> None:
+    hold(one)
+    two.commit("b.txt", "1\n")
+    two.commit("b.txt", "2\n")
+    two.write("b.txt", "dirty\n")
+    two.ok("stash", "push", "-q")
+    two.ok("stash", "pop", "-q")
+    two.ok("reset", "-q", "--hard", "HEAD~1")
+    two.ok("bisect", "start", "HEAD", "HEAD~1")
+    two.ok("bisect", "reset")
+    two.ok("branch", "copy")
+    two.ok("branch", "-D", "copy")
+    two.ok("switch", "-q", "-c", "another")
+    two.ok("switch", "-q", "two")
+    two.ok("gc", "-q")
+    two.ok("pack-refs", "--all")
+    assert two.commit("b.txt", "3\n").code == 0
+
+
+def test_a_person_overrides_with_a_reason_that_is_written_down(main: Tree, one: Tree) -> None:
+    hold(one)
+    main.write("shared.txt", "person\n")
+    done = main.refused("commit", "-qam", "x")
+    assert "AGENTSYNC_ALLOW='why' git commit" in done.err
+    assert main.git("commit", "-qam", "urgent", AGENTSYNC_ALLOW="production is down").code == 0
+    assert "Agentsync-Allow: production is down" in main.ok("log", "-1", "--format=%B")
+    assert "production is down" in main.synced("log")
+    two = main.synced("check", "--range", "HEAD~1..HEAD")
+    assert "production is down" in two
+
+
+def test_an_agent_has_no_override(one: Tree, two: Tree) -> None:
+    hold(one)
+    two.write("shared.txt", "two's\n")
+    done = two.refused("commit", "-qam", "x", AGENTSYNC_ALLOW="please", CLAUDECODE="1")
+    assert "does not count" in done.err
+
+
+def test_trailers_name_the_agent_once(one: Tree) -> None:
+    one.commit("a.txt", "1\n")
+    assert one.ok("log", "-1", "--format=%(trailers:key=Agent,valueonly)") == "one"
+    one.ok("commit", "-q", "--amend", "--no-edit")
+    assert one.ok("log", "-1", "--format=%(trailers:key=Agent,valueonly)") == "one"
+
+
+def test_a_gate_touches_no_unstaged_change(one: Tree) -> None:
+    one.write("shared.txt", "unstaged\n")
+    one.commit("a.txt", "1\n")
+    assert one.read("shared.txt") == "unstaged\n"
+    assert one.ok("status", "--porcelain") == "M shared.txt"
+
+
+def test_a_worktrees_lock_ends_when_the_worktree_is_removed(main: Tree, one: Tree, two: Tree) -> None:
+    hold(one)
+    main.ok("worktree", "remove", "--force", str(one.path))
+    assert two.commit("shared.txt", "two's\n").code == 0
+
+
+def test_hooks_switched_off_are_noticed_at_the_next_commit(one: Tree, two: Tree) -> None:
+    hold(one)
+    two.write("shared.txt", "sneaked\n")
+    two.ok("-c", "core.hooksPath=/dev/null", "commit", "-qam", "sneaked")
+    done = two.commit("b.txt", "b\n")
+    assert done.code != 0
+    assert "shared.txt is locked by one@one" in done.err
+
+
+def test_a_person_is_not_blocked_for_not_being_an_agent(main: Tree) -> None:
+    assert main.commit("new.txt", "x\n").code == 0
+    assert main.ok("log", "-1", "--format=%(trailers)") == ""
