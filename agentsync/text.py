@@ -87,8 +87,10 @@ def parse_duration(text: str) -> int:
 
 
 def show_duration(seconds: float) -> str:
-    """A length of time in its largest whole unit: `45s`, `12m`, `3h`, `2d`."""
+    """A length of time in its largest whole unit, rounded to the minute: `45s`, `12m`, `3h`, `2d`."""
     left = max(0, int(seconds))
+    if left > 120:
+        left = (left + 30) // 60 * 60
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
         if left >= 2 * size or left == size:
             return f"{left // size}{unit}"

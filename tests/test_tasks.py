@@ -234,3 +234,14 @@ def test_work_in_anothers_files_is_told(main: Tree) -> None:
     done = two.commit("src/app.py", "x = 2\n")
     assert done.code == 0
     assert "src/app.py is in the files of task T-1" in done.err
+
+
+@pytest.mark.parametrize("way", ["--ff", "--no-ff"])
+def test_merging_anothers_finished_task_is_not_marking_it(main: Tree, way: str) -> None:
+    plan(main)
+    one, two = main.worktree("one"), main.worktree("two")
+    one.synced("task", "claim", "T-1")
+    one.commit("src/app.py", "x = 1\n")
+    one.synced("task", "done")
+    one.ok("commit", "-qam", "done")
+    two.ok("merge", "-q", "--no-edit", way, "one")

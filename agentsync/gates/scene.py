@@ -42,6 +42,10 @@ class Scene:
         """A blob's bytes; empty for no blob."""
         return (self.cat.read(blob.encode()) or b"") if blob else b""
 
+    def judged_in(self, commit: str) -> list[str]:
+        """The tips of agents' branches that were judged and that `commit` contains."""
+        return [tip for tip in judged_tips(self.repo) if self.contains(commit, tip)] if commit else []
+
     def contains(self, descendant: str, commit: str) -> bool:
         """Whether `descendant` has `commit` in its history."""
         key = (commit, descendant)

@@ -80,9 +80,9 @@ def look(repo: Repo, base_name: str) -> Found:
 def steps(repo: Repo, found: Found) -> list[Step]:
     """Every file that `init` will touch."""
     hooks = {
-        "config": "git config: hook.agentsync-* (git runs them beside any other)",
-        "folder": f"{found.hooks.folder}/: 9 hooks; one that is there is run first",
-        "takeover": f"git config core.hooksPath: our folder, which runs {found.hooks.previous} first",
+        "config": "9 hooks, run by git config hook.agentsync-* beside any other",
+        "folder": "9 hooks; one that is there already is run first",
+        "takeover": f"9 hooks, by core.hooksPath; those of {found.hooks.previous} are run first",
     }
     common = [
         Step(found.hooks.folder, hooks[found.hooks.mode]),

@@ -36,9 +36,10 @@ def judge_tasks(scene: Scene, move: Transition, ref: str, tree: str) -> Verdict:
         findings, records = _marks(scene, move, marked.new, claims)
     if scene.holder.is_human:
         return Verdict(tuple(findings), records)
-    own = [claim for claim in claims if claim.holder == scene.holder and not claim.done]
+    mine = [claim for claim in claims if claim.holder == scene.holder]
+    own = [claim for claim in mine if not claim.done]
     findings += _scope(scene, move, claims)
-    if not own and not records:
+    if not mine and not records:
         findings += _without_claim(scene, ref, tree)
     trailers = tuple(f"Task: {claim.id}" for claim in own[:1])
     return Verdict(tuple(findings), records, trailers)
@@ -54,7 +55,8 @@ def _marks(
     scene: Scene, move: Transition, blob: str, claims: list[Claim]
 ) -> tuple[list[Finding], dict[bytes, Record | None]]:
     """Tasks that this move marks with an agent or as done, against what their claims say."""
-    parents = [_parsed(scene, scene.blob(parent, FILE)) for parent in (*move.parents, *scene.rules.base.commits)]
+    judged = (*move.parents, *scene.rules.base.commits, *scene.judged_in(move.commit))
+    parents = [_parsed(scene, scene.blob(source, FILE)) for source in judged]
     known = {claim.id.lower(): claim for claim in claims}
     findings: list[Finding] = []
     records: dict[bytes, Record | None] = {}
@@ -109,7 +111,7 @@ def _scope(scene: Scene, move: Transition, claims: list[Claim]) -> list[Finding]
 
 def _other_parent_has(scene: Scene, move: Transition, path: bytes) -> bool:
     now = next(change.new for change in move.changes if change.path == path)
-    sources = (*move.parents[1:], *scene.rules.base.commits)
+    sources = (*move.parents[1:], *scene.rules.base.commits, *scene.judged_in(move.commit))
     return any(scene.blob(source, path) == now for source in sources)
 
 

@@ -1,0 +1,200 @@
+"""`demo`: three scripted agents that only use plain git collide in a scratch repository, and end in clean merges."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from agentsync.cli.output import answer, wants_colour
+from agentsync.errors import AgentsyncError
+from agentsync.git.run import LOCAL_VARIABLES
+from agentsync.holders.identity import AGENT_TOOL_VARIABLES
+
+_PLAN = """# Tasks
+
+- [ ] **T-1** Add users
+  - files: `db/**`
+
+- [ ] **T-2** Add orders
+  - files: `orders/**`
+"""
+
+
+class Stage:
+    """The scratch folder that the play is in, and the prompt that its commands are shown behind."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        hidden = (*LOCAL_VARIABLES, *AGENT_TOOL_VARIABLES, "AGENTSYNC_AGENT", "AGENTSYNC_ALLOW", "AGENTSYNC")
+        self._environ = {key: value for key, value in os.environ.items() if key not in hidden}
+        self._environ |= {"GIT_EDITOR": "true", "GIT_MERGE_AUTOEDIT": "no", "NO_COLOR": "1"}
+        for role in ("AUTHOR", "COMMITTER"):
+            self._environ |= {f"GIT_{role}_NAME": "Dev", f"GIT_{role}_EMAIL": "dev@example.com"}
+        bold = wants_colour(sys.stdout.isatty())
+        self._prompt, self._end = ("\x1b[1m", "\x1b[0m") if bold else ("", "")
+
+    def say(self, line: str) -> None:
+        """One line of the story."""
+        answer(f"\n# {line}")
+
+    def run(self, who: str, *words: str, fails: bool = False, quiet: bool = False) -> str:
+        """Run a command in somebody's worktree and show it as they see it.
+
+        Raises AgentsyncError when it ends otherwise than the play needs.
+        """
+        if not quiet:
+            answer(f"{self._prompt}{who}$ {' '.join(_shown(word) for word in words)}{self._end}")
+        argv = [sys.executable, "-I", "-m", "agentsync", *words[1:]] if words[0] == "agentsync" else list(words)
+        done = subprocess.run(
+            argv,
+            cwd=self.folder / who,
+            env=self._environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            errors="replace",
+        )
+        for line in (done.stdout + done.stderr).splitlines() if not quiet else ():
+            answer(f"  {line}")
+        if (done.returncode != 0) != fails:
+            raise AgentsyncError(
+                f"the demo went wrong: {' '.join(words)}", done.stderr.strip()[-300:], "agentsync doctor"
+            )
+        return done.stdout.strip()
+
+    def write(self, who: str, name: str, text: str) -> None:
+        """An edit by an agent."""
+        path = self.folder / who / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        answer(f"{self._prompt}{who}$ edit {name}{self._end}")
+
+    def read(self, who: str, name: str) -> str:
+        """What a file says."""
+        return (self.folder / who / name).read_text(encoding="utf-8")
+
+
+def _shown(word: str) -> str:
+    return f"'{word}'" if " " in word else word
+
+
+def _prepare(stage: Stage, source: str) -> None:
+    if source:
+        stage.say(f"A real repository with history: a clone of {source}")
+        origin = str(Path(source).resolve())
+        (stage.folder / "home").mkdir()
+        stage.run("home", "git", "clone", "--quiet", "--no-local", origin, "../main", quiet=True)
+        branch = stage.run("main", "git", "branch", "--show-current", quiet=True)
+        stage.run("main", "git", "remote", "remove", "origin", quiet=True)
+        if branch != "main":
+            stage.run("main", "git", "branch", "-m", "main", quiet=True)
+    else:
+        stage.say("A repository with some history")
+        (stage.folder / "main").mkdir()
+        stage.run("main", "git", "init", "--quiet", "--initial-branch=main", quiet=True)
+    for name, text in (
+        ("settings.json", '{\n  "name": "shop"\n}\n'),
+        ("db/migrations/00001_init.sql", "-- +goose Up\ncreate table shop (id int);\n"),
+        ("db/migrations/00002_items.sql", "-- +goose Up\ncreate table items (id int);\n"),
+        ("TASKS.md", _PLAN),
+    ):
+        path = stage.folder / "main" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    stage.run("main", "git", "add", ".", quiet=True)
+    stage.run("main", "git", "commit", "--quiet", "-m", "A shop: settings, migrations, a plan", quiet=True)
+    stage.run("main", "git", "log", "--oneline", "-3")
+
+
+def _set_up(stage: Stage) -> None:
+    stage.say("Set up once, by a person")
+    stage.run("main", "agentsync", "init", "--yes")
+    stage.run("main", "git", "add", ".", quiet=True)
+    stage.run("main", "git", "commit", "--quiet", "--allow-empty", "-m", "Add agentsync")
+    stage.say("Three agents, each in a worktree of its own")
+    for name in ("ada", "bob", "cyd"):
+        stage.run("main", "git", "worktree", "add", "--quiet", f"../{name}", "-b", name)
+
+
+def _collide(stage: Stage) -> None:
+    stage.say("A claim: one task, one agent")
+    stage.run("ada", "agentsync", "task", "next", "--claim")
+    stage.run("bob", "agentsync", "task", "claim", "T-1", fails=True)
+    stage.run("bob", "agentsync", "task", "next", "--claim")
+    stage.say("A lock: ada holds settings.json, bob commits it all the same")
+    stage.run("ada", "agentsync", "lock", "settings.json", "--reason", "renaming the shop")
+    stage.write("ada", "settings.json", '{\n  "name": "bookshop"\n}\n')
+    stage.run("ada", "git", "commit", "--quiet", "-am", "Rename the shop")
+    stage.write("bob", "settings.json", '{\n  "name": "toyshop"\n}\n')
+    stage.run("bob", "git", "commit", "--quiet", "-am", "Rename the shop", fails=True)
+    stage.say("--no-verify is no way round")
+    stage.run("bob", "git", "commit", "--quiet", "--no-verify", "-am", "Rename the shop", fails=True)
+    stage.run("bob", "git", "restore", "settings.json")
+    stage.say("A migration number: cyd takes the next one by hand, ada has it already")
+    path = stage.run("ada", "agentsync", "migration", "next", "add_users")
+    stage.write("ada", path, "-- +goose Up\ncreate table users (id int);\n")
+    stage.run("ada", "git", "add", ".")
+    stage.run("ada", "git", "commit", "--quiet", "-m", "Add users")
+    stage.write("cyd", "db/migrations/00003_orders.sql", "-- +goose Up\ncreate table orders (id int);\n")
+    stage.run("cyd", "git", "add", ".")
+    stage.run("cyd", "git", "commit", "--quiet", "-m", "Add orders", fails=True)
+    moved = "db/migrations/00004_orders.sql"
+    stage.run("cyd", "git", "mv", "db/migrations/00003_orders.sql", moved)
+    stage.run("cyd", "git", "commit", "--quiet", "-m", "Add orders")
+
+
+def _hand_on(stage: Stage) -> None:
+    stage.say("The lock is handed on: bob must bring in ada's version first, and is told which")
+    stage.run("ada", "agentsync", "unlock", "settings.json")
+    stage.run("ada", "agentsync", "task", "done")
+    stage.run("ada", "git", "commit", "--quiet", "-am", "T-1 done")
+    stage.run("bob", "agentsync", "lock", "settings.json", fails=True)
+    stage.run("bob", "git", "merge", "--quiet", "ada")
+    stage.run("bob", "agentsync", "lock", "settings.json")
+    stage.write("bob", "settings.json", '{\n  "name": "bookshop",\n  "toys": true\n}\n')
+    stage.run("bob", "git", "commit", "--quiet", "-am", "Sell toys too")
+    stage.run("bob", "agentsync", "unlock", "settings.json")
+    stage.run("bob", "agentsync", "task", "done")
+    stage.run("bob", "git", "commit", "--quiet", "-am", "T-2 done")
+
+
+def _land(stage: Stage) -> None:
+    stage.say("Who works where")
+    stage.run("main", "agentsync", "status")
+    stage.say("All of it lands, without a conflict")
+    for name in ("ada", "bob", "cyd"):
+        stage.run("main", "git", "merge", "--quiet", "--no-edit", name)
+    stage.run("main", "git", "log", "--oneline", "--graph", "-12")
+    stage.run("main", "agentsync", "log", "--refused")
+    if '"toys": true' not in stage.read("main", "settings.json") or stage.read("main", "TASKS.md").count("[x]") != 2:
+        raise AgentsyncError("the demo went wrong", "work was lost on the way", "agentsync doctor")
+
+
+@click.command(short_help="Three scripted agents collide in a scratch repository.")
+@click.option("--clone", "source", default="", metavar="PATH", help="Play in a clone of this repository.")
+@click.option("--keep", is_flag=True, help="Leave the scratch folder, to look around.")
+def demo(source: str, keep: bool) -> int:  # noqa: FBT001
+    """Three scripted agents that use plain git collide on a lock, a claim, a number and `--no-verify`.
+
+    Everything happens in a scratch folder; each refusal is shown as an agent sees it.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="agentsync-demo-"))
+    try:
+        stage = Stage(folder)
+        for act in (_set_up, _collide, _hand_on, _land):
+            if act is _set_up:
+                _prepare(stage, source)
+            act(stage)
+        answer("\n# Done: every collision was refused before it happened, and everything merged clean.")
+        if keep:
+            answer(f"# Look around: {folder}")
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    return 0

@@ -1,0 +1,207 @@
+"""Migration numbers: detected layouts, one holder each, in order onto base."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import Tree
+
+from agentsync.migrations.graph import alembic_node, dangling, django_node, heads
+from agentsync.migrations.layouts import BY_NAME, detect, next_text, number_in
+
+DJANGO = "from django.db import migrations\n\n\nclass Migration(migrations.Migration):\n    dependencies = [{deps}]\n"
+
+LAYOUTS = {
+    "django": ("shop/migrations", ["__init__.py", "0001_initial.py", "0002_more.py"], [], ["manage.py"]),
+    "alembic": ("alembic/versions", ["1a2b3c_first.py"], [], ["env.py"]),
+    "rails": ("db/migrate", ["20250101000000_create_users.rb"], [], []),
+    "laravel": ("database/migrations", ["2025_01_01_000000_create_users_table.php"], [], []),
+    "flyway": ("src/main/resources/db/migration", ["V1__init.sql", "V2_1__x.sql"], [], []),
+    "prisma": ("prisma/migrations", ["migration_lock.toml"], ["20250101000000_init"], []),
+    "knex": ("migrations", ["20250101000000_a.js", "20250102000000_b.js"], [], []),
+    "golang-migrate": ("migrations", ["000001_a.up.sql", "000001_a.down.sql"], [], []),
+    "goose": ("migrations", ["00001_a.sql", "00002_b.go"], [], ["goose"]),
+    "dbmate": ("db/migrations", ["20250101000000_a.sql"], [], []),
+    "sqlx": ("migrations", ["20250101000000_a.sql", "20250102000000_b.sql"], [], ["Cargo.toml"]),
+    "diesel": ("migrations", [], ["2025-01-01-000000_a"], ["diesel.toml"]),
+    "supabase": ("supabase/migrations", ["20250101000000_a.sql"], [], []),
+    "ecto": ("priv/repo/migrations", ["20250101000000_a.exs", "20250102000000_b.exs"], [], []),
+    "generic": ("ops/migrations", ["001_a.sh", "002_b.sh"], [], []),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_layouts_are_detected(name: str) -> None:
+    folder, files, subfolders, markers = LAYOUTS[name]
+    found = detect(folder, files, subfolders, markers)
+    assert found is not None
+    assert found.name == name
+
+
+@pytest.mark.parametrize(
+    ("layout", "name", "key"),
+    [
+        ("flyway", "V118_1__x.sql", (118, 1)),
+        ("flyway", "V1.10.0__x.sql", (1, 10)),
+        ("flyway", "V365_remove.sql", None),
+        ("django", "0007_x.py", (7,)),
+        ("laravel", "2025_01_02_030405_x.php", (20250102030405,)),
+        ("diesel", "2025-01-02-030405_x", (20250102030405,)),
+        ("golang-migrate", "088_x.up.sql", (88,)),
+        ("rails", "20250101000000_create_users.rb", (20250101000000,)),
+        ("rails", "create_users.rb", None),
+    ],
+)
+def test_numbers_are_read_as_the_runner_does(layout: str, name: str, key: tuple[int, ...] | None) -> None:
+    found = number_in(BY_NAME[layout], name)
+    assert (found.key if found else None) == key
+
+
+@pytest.mark.parametrize(
+    ("layout", "names", "expected"),
+    [
+        ("django", ["0001_a.py", "0009_b.py"], "0010"),
+        ("golang-migrate", ["000001_a.up.sql"], "000002"),
+        ("flyway", ["V9__a.sql", "V10__b.sql"], "11"),
+        ("generic", [], "1"),
+    ],
+)
+def test_the_next_number_keeps_the_width(layout: str, names: list[str], expected: str) -> None:
+    taken = [number for name in names if (number := number_in(BY_NAME[layout], name))]
+    assert next_text(BY_NAME[layout], taken) == expected
+
+
+def test_a_stamp_is_never_older_than_the_newest() -> None:
+    layout = BY_NAME["rails"]
+    newest = number_in(layout, "29990101000000_x.rb")
+    assert newest is not None
+    assert next_text(layout, [newest]) == "29990101000001"
+
+
+def test_graphs() -> None:
+    first = django_node("shop", "0001_a", DJANGO.format(deps="('auth', '0001_initial')").encode())
+    second = django_node("shop", "0002_b", DJANGO.format(deps="('shop', '0001_a')").encode())
+    third = django_node("shop", "0002_c", DJANGO.format(deps="('shop', '0001_x')").encode())
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    nodes = {node.name: node for node in (first, second, third)}
+    assert heads(nodes) == ["0002_b", "0002_c"]
+    assert dangling(nodes) == [("0002_c", "0001_x")]
+    assert alembic_node(b"revision: str = 'b'\ndown_revision = ('a', 'c')\n") == ("b", ("a", "c"))
+    assert alembic_node(b"not python (") is None
+
+
+@pytest.fixture
+def goose(main: Tree) -> Tree:
+    for number in (1, 2):
+        main.write(f"db/migrations/0000{number}_m.sql", "-- +goose Up\n")
+    main.ok("add", ".")
+    main.ok("commit", "-qm", "migrations")
+    return main
+
+
+def test_two_agents_get_two_numbers(goose: Tree) -> None:
+    one, two = goose.worktree("one"), goose.worktree("two")
+    assert one.synced("migration", "next", "Add users") == "db/migrations/00003_add_users.sql"
+    assert two.synced("migration", "next", "add_orders") == "db/migrations/00004_add_orders.sql"
+
+
+def test_a_number_that_another_has_is_refused_with_the_move_to_type(goose: Tree) -> None:
+    one, two = goose.worktree("one"), goose.worktree("two")
+    assert one.commit("db/migrations/00003_users.sql", "-- +goose Up\n").code == 0
+    done = two.commit("db/migrations/00003_orders.sql", "-- +goose Up\n")
+    assert done.code != 0
+    lines = done.err.strip().splitlines()
+    assert lines[0].startswith("agentsync: refused: migration db/migrations/00003_orders.sql: ")
+    assert lines[-1] == "  git mv db/migrations/00003_orders.sql db/migrations/00004_orders.sql"
+    assert two.git("commit", "-qnm", "x").code != 0
+    two.ok("mv", "db/migrations/00003_orders.sql", "db/migrations/00004_orders.sql")
+    two.ok("commit", "-qm", "orders")
+
+
+def test_a_number_of_base_is_refused(goose: Tree) -> None:
+    one = goose.worktree("one")
+    done = one.commit("db/migrations/00002_again.sql", "-- +goose Up\n")
+    assert done.code != 0
+    assert "base has 00002_m.sql with this number" in done.err
+
+
+def test_history_is_grandfathered(goose: Tree) -> None:
+    goose.write("db/migrations/00002_twin.sql", "-- +goose Up\n")
+    goose.ok("add", ".")
+    goose.ok("commit", "-qm", "an old duplicate", AGENTSYNC_ALLOW="history")
+    one = goose.worktree("one")
+    assert one.commit("db/migrations/00003_new.sql", "-- +goose Up\n").code == 0
+
+
+def test_out_of_order_does_not_get_onto_base(goose: Tree) -> None:
+    one, two = goose.worktree("one"), goose.worktree("two")
+    assert one.commit("db/migrations/00003_users.sql", "-- +goose Up\n").code == 0
+    assert two.commit("db/migrations/00004_orders.sql", "-- +goose Up\n").code == 0
+    goose.ok("merge", "-q", "--no-edit", "two")
+    done = goose.git("merge", "-q", "--no-edit", "one")
+    assert done.code != 0
+    assert "base has newer ones, and goose stops" in done.err
+    goose.ok("merge", "--abort")
+    checked = one.sync("check")
+    assert checked.code == 1
+    assert "00003_users.sql" in checked.out
+
+
+def test_bringing_base_in_is_never_refused(goose: Tree) -> None:
+    one, two = goose.worktree("one"), goose.worktree("two")
+    assert one.commit("db/migrations/00003_users.sql", "-- +goose Up\n").code == 0
+    goose.ok("merge", "-q", "--no-edit", "one")
+    two.commit("b.txt", "b\n")
+    two.ok("merge", "-q", "--no-edit", "main")
+    assert two.commit("db/migrations/00004_orders.sql", "-- +goose Up\n").code == 0
+
+
+def test_a_name_that_the_runner_ignores_is_refused(main: Tree) -> None:
+    for number in (1, 2):
+        main.write(f"db/migration/V{number}__m.sql", "select 1;\n")
+    main.ok("add", ".")
+    main.ok("commit", "-qm", "migrations")
+    one = main.worktree("one")
+    done = one.commit("db/migration/V3_users.sql", "select 1;\n")
+    assert done.code != 0
+    assert "flyway would ignore a file of this name" in done.err
+    done = one.commit("db/migration/V1__m.sql", "select 2;\n")
+    assert "has landed already" in done.err
+
+
+def test_a_missing_down_file_is_refused(main: Tree) -> None:
+    for kind in ("up", "down"):
+        main.write(f"migrations/000001_a.{kind}.sql", "select 1;\n")
+    main.ok("add", ".")
+    main.ok("commit", "-qm", "migrations")
+    one = main.worktree("one")
+    assert one.synced("migration", "next", "b").splitlines() == [
+        "migrations/000002_b.up.sql",
+        "migrations/000002_b.down.sql",
+    ]
+    done = one.commit("migrations/000002_b.up.sql", "select 1;\n")
+    assert done.code != 0
+    assert "its down file 000002_b.down.sql is missing" in done.err
+
+
+def test_two_heads_do_not_get_onto_base(main: Tree) -> None:
+    main.write("shop/__init__.py", "")
+    main.write("shop/migrations/__init__.py", "")
+    main.write("shop/migrations/0001_initial.py", DJANGO.format(deps=""))
+    main.ok("add", ".")
+    main.ok("commit", "-qm", "django")
+    one, two = main.worktree("one"), main.worktree("two")
+    one.commit("shop/migrations/0002_a.py", DJANGO.format(deps="('shop', '0001_initial')"))
+    assert two.synced("migration", "next", "b") == "shop/migrations/0003_b.py"
+    two.commit("shop/migrations/0003_b.py", DJANGO.format(deps="('shop', '0001_initial')"))
+    main.ok("merge", "-q", "--no-edit", "one")
+    done = main.git("merge", "-q", "--no-edit", "two")
+    assert done.code != 0
+    assert "the series would have 2 heads" in done.err
+
+
+def test_next_sees_uncommitted_files_elsewhere(goose: Tree) -> None:
+    one, two = goose.worktree("one"), goose.worktree("two")
+    one.write("db/migrations/00003_users.sql", "-- +goose Up\n")
+    assert two.synced("migration", "next", "orders") == "db/migrations/00004_orders.sql"
