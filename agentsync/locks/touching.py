@@ -23,7 +23,7 @@ class Touch(NamedTuple):
 
 
 def touching(repo: Repo, base: Base, path: bytes, *, everywhere: bool = False) -> list[Touch]:
-    """The worktrees whose unlanded or uncommitted edits touch `path`, this one only if `everywhere`."""
+    """The worktrees whose edits of `path` are neither in base nor in this worktree; this one only if `everywhere`."""
     found = []
     with cat_file(repo) as cat:
         in_base = {blob_at(cat, repo, commit, path) for commit in base.commits} if path else set()
@@ -40,7 +40,9 @@ def touching(repo: Repo, base: Base, path: bytes, *, everywhere: bool = False) -
 
 
 def _unlanded(repo: Repo, base: Base, head: str, path: bytes) -> str:
-    limit = ["--not", *base.commits] if base.commits else []
+    here = head_of(repo).commit
+    known = list(dict.fromkeys([*base.commits, *([here] if here != head else [])]))
+    limit = ["--not", *known] if known else []
     out = repo.git("--literal-pathspecs", "rev-list", "--max-count=1", head, *limit, "--", path or b".").out
     return out.decode().strip()
 
