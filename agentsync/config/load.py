@@ -71,36 +71,59 @@ def _stamp(repo: Repo) -> str:
 
 
 def in_force(repo: Repo) -> InForce:
-    """Base and its configuration, from the cache where nothing moved.
+    """Base and its configuration, from the cache where nothing moved, or nothing that matters.
 
     Raises ConfigError when base's configuration cannot be understood.
     """
+    stamp = _stamp(repo)
+    known: Record = {}
     try:
         with open(_cache_path(repo), "rb") as file:
             known = load(file.read())
-        ref, upstream = text_of(known, "base"), text_of(known, "upstream")
-        base = Base(ref, resolve_ref(repo, ref), upstream, resolve_ref(repo, upstream) if upstream else "")
-        if ref and [text_of(known, "stamp"), text_of(known, "at")] == [_stamp(repo), " ".join(base.commits)]:
-            return InForce(base, from_record(known))
+        if text_of(known, "stamp") == stamp:
+            base = _at_now(repo, text_of(known, "base"), text_of(known, "upstream"))
+            if text_of(known, "at") == " ".join(base.commits):
+                return InForce(base, from_record(known))
+            files = _files(repo, _config_commit(repo, base))
+            if files and files == text_of(known, "files"):
+                _remember(repo, {**known, "at": " ".join(base.commits)})
+                return InForce(base, from_record(known))
     except (OSError, AgentsyncError, KeyError, ValueError):
-        pass
-    return _read_anew(repo)
-
-
-def _read_anew(repo: Repo) -> InForce:
-    stamp = _stamp(repo)
+        pass  # a cache that cannot be read is made anew
     base = find_base(repo)
     config = base_config(repo, base)
-    facts: Record = {"stamp": stamp, "base": base.ref, "upstream": base.upstream, "at": " ".join(base.commits)}
+    places: Record = {"stamp": stamp, "base": base.ref, "upstream": base.upstream, "at": " ".join(base.commits)}
+    _remember(repo, {**places, "files": _files(repo, _config_commit(repo, base)), **to_record(config)})
+    return InForce(base, config)
+
+
+def _at_now(repo: Repo, ref: str, upstream: str) -> Base:
+    return Base(ref, resolve_ref(repo, ref), upstream, resolve_ref(repo, upstream) if upstream else "")
+
+
+def _config_commit(repo: Repo, base: Base) -> str:
+    """The commit whose configuration counts: the upstream's unless the local branch contains it."""
+    contained = not base.upstream_commit or (base.commit and is_ancestor(repo, base.upstream_commit, base.commit))
+    return base.commit if contained else base.upstream_commit
+
+
+def _files(repo: Repo, commit: str) -> str:
+    """The ids of the files that may hold the configuration in a commit."""
+    if not commit:
+        return ""
+    out = repo.git("ls-tree", "--full-tree", commit, FILE, "pyproject.toml").out
+    return out.decode("utf-8", "replace").replace("\n", " ").replace("\t", " ")
+
+
+def _remember(repo: Repo, facts: Record) -> None:
     aside = f"{_cache_path(repo)}.{os.getpid()}"
     try:
         os.makedirs(repo.shared_dir, exist_ok=True)
         with open(aside, "wb") as file:
-            file.write(dump({**facts, **to_record(config)}))
+            file.write(dump(facts))
         os.replace(aside, _cache_path(repo))
     except OSError:
-        pass  # a cache that cannot be written is done without
-    return InForce(base, config)
+        return
 
 
 def find_base(repo: Repo) -> Base:
@@ -120,9 +143,7 @@ def find_base(repo: Repo) -> Base:
     upstream = f"refs/remotes/{remote}/{merge}" if remote not in ("", ".") and merge else ""
     if not upstream and resolve_ref(repo, f"refs/remotes/origin/{name}"):
         upstream = f"refs/remotes/origin/{name}"
-    return Base(
-        HEADS + name, resolve_ref(repo, HEADS + name), upstream, resolve_ref(repo, upstream) if upstream else ""
-    )
+    return _at_now(repo, HEADS + name, upstream)
 
 
 def _git_settings(repo: Repo) -> dict[str, str]:
@@ -134,9 +155,7 @@ def _git_settings(repo: Repo) -> dict[str, str]:
 
 def base_config(repo: Repo, base: Base) -> Config:
     """The configuration that base has: the upstream's unless the local branch contains it."""
-    holder = base.commit
-    if base.upstream_commit and not (base.commit and is_ancestor(repo, base.upstream_commit, base.commit)):
-        holder = base.upstream_commit
+    holder = _config_commit(repo, base)
     for name in (FILE, "pyproject.toml"):
         found = repo.git("cat-file", "blob", f"{holder}:{name}", ok=()) if holder else None
         if found is not None and found.code == 0:

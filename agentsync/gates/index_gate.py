@@ -63,7 +63,7 @@ def gate_index(scene: Scene, hook: str, git_pid: str) -> int:
         return 1
     say_warnings(scene, hook, warned)
     if verdict.records and not refused:
-        verdict = write_verdict(scene, judge, "prepare a commit")
+        verdict = write_verdict(scene, judge, verdict, "prepare a commit")
         refused, _ = split(scene, verdict.findings)
         if refused:
             say_refusal(scene, hook, refused)
@@ -75,14 +75,15 @@ def gate_index(scene: Scene, hook: str, git_pid: str) -> int:
     return 0
 
 
-def write_verdict(scene: Scene, judge: Callable[[], Verdict], subject: str) -> Verdict:
-    """Judge again inside a swap, and write the records unless something is refused by then."""
-    last: list[Verdict] = []
+def write_verdict(scene: Scene, judge: Callable[[], Verdict], first: Verdict, subject: str) -> Verdict:
+    """Write what `first` needs, judged again where the state moved meanwhile, unless something is refused by then."""
+    last = [first]
 
     def decide(snapshot: Snapshot) -> Change | None:
-        scene.snapshot = snapshot
-        verdict = judge()
-        last[:] = [verdict]
+        if snapshot.id != scene.snapshot.id:
+            scene.snapshot = snapshot
+            last[:] = [judge()]
+        verdict = last[0]
         if split(scene, verdict.findings)[0] or not verdict.records:
             return None
         return Change(subject, scene.holder.key, verdict.records)

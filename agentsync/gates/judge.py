@@ -2,26 +2,52 @@
 
 from __future__ import annotations
 
-from agentsync.gates.locks import judge_locks, judge_protected
 from agentsync.gates.verdict import Finding, Transition, Verdict, joined
 from agentsync.lean import TYPE_CHECKING
+from agentsync.state.paths import CHAINS, LOCKS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from agentsync.gates.scene import Scene
+
+    Rule = Callable[[Scene, Transition, str], Verdict]
 
 
 def judge_steps(scene: Scene, steps: Sequence[Transition], ref: str) -> Verdict:
     """Locks and protected paths, step by step: later steps see what earlier ones added to the state."""
+    rules = [rule for rule in (_lock_rule(scene), _protected_rule(scene)) if rule]
+    if not rules:
+        return Verdict()
     verdicts = []
     scene.snapshot.overlay.clear()
     for step in steps:
-        verdict = joined([judge_locks(scene, step, ref), judge_protected(scene, step)])
+        verdict = joined([rule(scene, step, ref) for rule in rules])
         scene.snapshot.overlay.update(verdict.records)
         verdicts.append(verdict)
     scene.snapshot.overlay.clear()
     return joined(verdicts)
+
+
+def _lock_rule(scene: Scene) -> Rule | None:
+    """The lock rule, loaded only where locks, chains or exclusive paths give it something to say."""
+    rooms = scene.snapshot.tree(b"")
+    rules = scene.rules.config
+    idle = LOCKS not in rooms and CHAINS not in rooms and not rules.patterns("locks.exclusive")
+    if idle or rules.level("locks") == "off":
+        return None
+    from agentsync.gates.locks import judge_locks
+
+    return judge_locks
+
+
+def _protected_rule(scene: Scene) -> Rule | None:
+    rules = scene.rules.config
+    if not rules.patterns("protect.paths") or scene.holder.is_human or rules.level("protected") == "off":
+        return None
+    from agentsync.gates.locks import judge_protected
+
+    return judge_protected
 
 
 def judge_move(scene: Scene, move: Transition, ref: str, tree: str) -> Verdict:

@@ -13,7 +13,7 @@ from agentsync.git.repo import read_line
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.grant import Request, new_locks
 from agentsync.locks.landing import settled
-from agentsync.locks.model import CHAINS, LOCKS, Chain, Target, Version, chain_record, lock_record
+from agentsync.locks.model import Chain, Target, Version, chain_record, lock_record
 from agentsync.locks.query import Held, chain_of, locks_on
 from agentsync.locks.rules import needs_renewal, passes_by_content
 from agentsync.locks.say import refusal_lines, story_of
@@ -28,11 +28,7 @@ EXCLUSIVE_LEASE = 120  # seconds from the gate that takes a lock to the ref that
 
 def judge_locks(scene: Scene, step: Transition, ref: str) -> Verdict:
     """Judge one step of `ref` by the locks and chains of the paths that it changes."""
-    level = scene.rules.config.level("locks")
     patterns = scene.rules.config.patterns("locks.exclusive")
-    rooms = scene.snapshot.tree(b"")
-    if level == "off" or (LOCKS not in rooms and CHAINS not in rooms and not patterns):
-        return Verdict()
     findings: list[Finding] = []
     records: dict[bytes, Record | None] = {}
     refused: list[Held] = []
@@ -50,7 +46,8 @@ def judge_locks(scene: Scene, step: Transition, ref: str) -> Verdict:
         if (others or _may_replay(scene, step, ref)) and _replays(scene, step, change, ref):
             continue
         if others:
-            refused += others
+            if not (step.amending and _equals_grandparent(scene, step, change)):
+                refused += others
         else:
             own = next((one for one in held if one.lock.holder == scene.holder), None)
             if own is None or own.lock.kind == "exclusive":
@@ -78,9 +75,12 @@ def _refusal(scene: Scene, refused: list[Held]) -> list[Finding]:
 def _passes(scene: Scene, step: Transition, change: Change, chain: Chain | None) -> bool:
     first = step.parents[0] if step.parents else ""
     blobs = [change.old, *(scene.blob(parent, change.path) for parent in step.parents[1:])]
-    if step.amending and first:
-        blobs.append(scene.blob(f"{first}^", change.path))
     return passes_by_content(change.new, blobs, chain, lambda commit: scene.contains(first, commit))
+
+
+def _equals_grandparent(scene: Scene, step: Transition, change: Change) -> bool:
+    """Whether this may be an amend that takes a change back; reference-transaction knows the true parents."""
+    return bool(step.parents) and change.new == scene.blob(f"{step.parents[0]}^", change.path)
 
 
 def _taken_on_the_spot(scene: Scene, step: Transition, change: Change, ref: str) -> dict[bytes, Record | None]:
@@ -147,11 +147,9 @@ def _patch(scene: Scene, change: Change) -> tuple[bytes, ...]:
     return tuple(line for line in diff.splitlines() if line[:1] in b"+- " and line[:3] not in (b"+++", b"---"))
 
 
-def judge_protected(scene: Scene, step: Transition) -> Verdict:
+def judge_protected(scene: Scene, step: Transition, _ref: str) -> Verdict:
     """`[protect] paths`: agents never change these, people may."""
     patterns = scene.rules.config.patterns("protect.paths")
-    if not patterns or scene.holder.is_human or scene.rules.config.level("protected") == "off":
-        return Verdict()
     named = [change for change in step.changes if matches(patterns, change.path)]
     touched = [change for change in named if not _passes(scene, step, change, None)]
     if not touched:

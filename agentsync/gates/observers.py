@@ -10,8 +10,8 @@ from agentsync.git.refs import head_of, is_zero
 from agentsync.holders.registry import private_file
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.landing import settle
-from agentsync.locks.model import CHAINS, Chain, chain_record, parse_chain
-from agentsync.state.paths import from_state
+from agentsync.locks.model import Chain, chain_record, parse_chain
+from agentsync.state.paths import CHAINS, from_state
 from agentsync.state.store import Change, Snapshot
 
 if TYPE_CHECKING:

@@ -27,12 +27,9 @@ def gate_push(scene: Scene, arguments: Sequence[str], lines: Sequence[str]) -> i
             move = move._replace(old="" if is_zero(words[3]) else words[3])
             if move.old and not scene.contains(resolve_ref(scene.repo, move.ref) or move.new, move.old):
                 move = move._replace(old="")
-        verdict = joined(
-            [
-                judge_steps(scene, unjudged_steps(scene, move), move.ref),
-                judge_move(scene, whole_move(scene, move), move.ref, move.new),
-            ]
-        )
+        steps = unjudged_steps(scene, move)
+        whole = whole_move(scene, move, steps)
+        verdict = joined([judge_steps(scene, steps, move.ref), judge_move(scene, whole, move.ref, move.new)])
         refused, warned = split(scene, verdict.findings)
         if refused and not allowed_by_a_person(scene, refused):
             say_refusal(scene, "pre-push", refused)

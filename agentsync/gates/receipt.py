@@ -77,9 +77,3 @@ def read_receipt(repo: Repo) -> Receipt | None:
         tuple(lines[3:]),
         content.removesuffix("\n"),
     )
-
-
-def content_of_commit(repo: Repo, commit: str) -> str:
-    """What `git diff-tree` prints of a commit, to hold against a receipt."""
-    shape = ("-r", "--raw", "--no-abbrev", "--no-renames", "--root", "--always", "--format=%P")
-    return repo.git("diff-tree", *shape, commit).out.decode("utf-8", "surrogateescape").removesuffix("\n")

@@ -7,20 +7,19 @@ import os
 from agentsync.gates.index_gate import in_rebase, write_verdict
 from agentsync.gates.judge import judge_move, judge_steps, split
 from agentsync.gates.observers import LANDING_NOTE
-from agentsync.gates.receipt import content_of_commit, read_receipt
+from agentsync.gates.receipt import read_receipt
 from agentsync.gates.say import allowed_by_a_person, say_refusal, say_warnings
 from agentsync.gates.scene import Scene, judged_tips, note_judged
 from agentsync.gates.verdict import Transition, Verdict, joined
-from agentsync.git.objects import commits, empty_tree, tree_changes
+from agentsync.git.objects import commits, empty_tree, parse_raw, tree_changes
 from agentsync.git.refs import HEADS, attached_branches, is_zero, resolve_ref, worktrees
 from agentsync.git.repo import Repo, private_dir_of, read_line
 from agentsync.holders.identity import Holder
 from agentsync.holders.registry import write_private
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.locks.attributes import attribute_paths
-from agentsync.locks.model import CHAINS
 from agentsync.state.journal import record_event
-from agentsync.state.paths import from_state
+from agentsync.state.paths import CHAINS, from_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,8 +88,10 @@ def unjudged_steps(scene: Scene, move: Move) -> list[Transition]:
     ]
 
 
-def whole_move(scene: Scene, move: Move) -> Transition:
+def whole_move(scene: Scene, move: Move, steps: Sequence[Transition]) -> Transition:
     """All that a move changes, as one step; a new branch is held against where it left base."""
+    if len(steps) == 1 and steps[0].parents == (move.old,):
+        return steps[0]
     start = move.old
     if not start:
         for tip in scene.rules.base.commits:
@@ -113,10 +114,8 @@ def gate_refs(scene: Scene, lines: Sequence[str]) -> int:
 
 
 def _admit(scene: Scene, move: Move, owner: Owner) -> bool:
-    receipt = read_receipt(scene.repo)
-    covered = bool(receipt) and receipt is not None and receipt.content == content_of_commit(scene.repo, move.new)
     steps = unjudged_steps(scene, move)
-    whole = whole_move(scene, move)
+    whole = whole_move(scene, move, steps)
 
     def judge() -> Verdict:
         return joined([judge_steps(scene, steps, move.ref), judge_move(scene, whole, move.ref, move.new)])
@@ -124,7 +123,7 @@ def _admit(scene: Scene, move: Move, owner: Owner) -> bool:
     verdict = judge()
     refused, warned = split(scene, verdict.findings)
     if verdict.records and not refused:
-        verdict = write_verdict(scene, judge, f"commit to {move.ref.removeprefix(HEADS)}")
+        verdict = write_verdict(scene, judge, verdict, f"commit to {move.ref.removeprefix(HEADS)}")
         refused, warned = split(scene, verdict.findings)
         if not refused:
             _after_chains_grew(scene, [place for place in verdict.records if place.startswith(CHAINS)])
@@ -133,7 +132,7 @@ def _admit(scene: Scene, move: Move, owner: Owner) -> bool:
     elif refused and not allowed_by_a_person(scene, refused):
         say_refusal(scene, "reference-transaction", refused, recovery_of(scene.repo))
         return False
-    if not covered:
+    if not _covered(scene.repo, steps):
         say_warnings(scene, "reference-transaction", warned)
         if steps:
             record_event(scene.repo.shared_dir, "no-receipt", holder=scene.holder.key, ref=move.ref, commit=move.new)
@@ -141,6 +140,16 @@ def _admit(scene: Scene, move: Move, owner: Owner) -> bool:
     if move.ref == scene.rules.base.ref and CHAINS in scene.snapshot.tree(b""):
         write_private(scene.repo, LANDING_NOTE, "")
     return True
+
+
+def _covered(repo: Repo, steps: Sequence[Transition]) -> bool:
+    """Whether the receipt in this worktree is for just this commit, so that its warnings were given already."""
+    receipt = read_receipt(repo)
+    if receipt is None or len(steps) != 1:
+        return False
+    parents, *raw = receipt.content.split("\n")
+    judged = parse_raw(line.encode("utf-8", "surrogateescape") for line in raw)
+    return parents.split() == list(steps[0].parents) and judged == list(steps[0].changes)
 
 
 def _after_chains_grew(scene: Scene, places: Sequence[bytes]) -> None:

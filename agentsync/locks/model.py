@@ -5,13 +5,11 @@ from __future__ import annotations
 from agentsync.holders.identity import Holder
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.record import list_of, number_of, text_of
-from agentsync.state.paths import CHAIN, LOCK, path_from_text, path_to_text, room_of, to_state
+from agentsync.state.paths import CHAIN, CHAINS, LOCK, LOCKS, path_from_text, path_to_text, room_of, to_state
 
 if TYPE_CHECKING:
     from agentsync.record import Record
 
-LOCKS = b"locks"
-CHAINS = b"chains"
 RESOURCES = b"resources"
 ABSENT = "-"  # stands for "no such file" where a version's blob id would be
 

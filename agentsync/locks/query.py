@@ -10,7 +10,6 @@ from agentsync.git.repo import Repo
 from agentsync.holders.registry import is_gone, last_seen, registration_of
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.locks.model import (
-    LOCKS,
     RESOURCES,
     Chain,
     Lock,
@@ -22,7 +21,7 @@ from agentsync.locks.model import (
     parse_lock,
 )
 from agentsync.locks.rules import expires
-from agentsync.state.paths import LOCK, from_state
+from agentsync.state.paths import LOCK, LOCKS, from_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,7 +1,9 @@
-"""How a path of the user's repository becomes a place in the state's tree, and back."""
+"""Rooms of the state, and how a path of the user's repository becomes a place in one, and back."""
 
 from __future__ import annotations
 
+LOCKS = b"locks"
+CHAINS = b"chains"
 LOCK = b".lock"
 CHAIN = b".chain"
 

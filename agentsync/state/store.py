@@ -7,7 +7,6 @@ function that decides on a snapshot, and is asked again whenever somebody else w
 from __future__ import annotations
 
 import os
-import shutil
 import time
 
 from agentsync.errors import GitError, StateError
@@ -238,6 +237,8 @@ class Store:
         try:
             os.rename(aside, self.path)
         except OSError:
+            import shutil  # 8 ms, only for the loser of a race
+
             shutil.rmtree(aside, ignore_errors=True)
             if not os.path.isdir(self._objects):
                 raise

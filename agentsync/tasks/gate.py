@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from agentsync.gates.verdict import Finding, Transition, Verdict
 from agentsync.git.repo import read_line
 from agentsync.holders.registry import private_file, write_private
@@ -46,6 +48,8 @@ def judge_tasks(scene: Scene, move: Transition, ref: str, tree: str) -> Verdict:
 
 
 def _parsed(scene: Scene, blob: str) -> dict[str, Task]:
+    if not blob:
+        return {}
     from agentsync.tasks.grammar import decode, parse  # only commits that touch the plan pay for `re`
 
     return {task.id.lower(): task for task in parse(decode(scene.content(blob)))}
@@ -119,6 +123,8 @@ def _without_claim(scene: Scene, ref: str, tree: str) -> list[Finding]:
     """An agent's work without a claimed task, where open ones wait: told once a branch, or refused."""
     level = scene.rules.config.level("claims")
     if level == "off" or ref == scene.rules.base.ref:
+        return []
+    if not os.path.exists(os.path.join(scene.repo.top, "TASKS.md")):
         return []
     if level == "warn" and read_line(private_file(scene.repo, "claims-told")) == ref:
         return []
