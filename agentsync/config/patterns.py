@@ -59,29 +59,29 @@ def _match_parts(pattern: list[str], parts: list[str]) -> bool:
     return bool(parts) and match_component(pattern[0], parts[0]) and _match_parts(pattern[1:], parts[1:])
 
 
-def _matches_one(pattern: str, parts: list[str]) -> bool:
-    """Whether a single pattern, without its `!`, names the path of `parts` or a folder above it."""
-    only_folders = pattern.endswith("/")
+def _names(pattern: str, parts: list[str], *, is_folder: bool) -> bool:
+    """Whether a single pattern, without its `!`, names just this path."""
+    if pattern.endswith("/") and not is_folder:
+        return False
     body = pattern.rstrip("/")
-    anchored = "/" in body
-    wanted = [part for part in body.split("/") if part]
-    for length in range(1, len(parts) + 1):
-        if only_folders and length == len(parts):
-            continue
-        if anchored and _match_parts(wanted, parts[:length]):
-            return True
-        if not anchored and match_component(body, parts[length - 1]):
-            return True
-    return False
+    if "/" in body:
+        return _match_parts([part for part in body.split("/") if part], parts)
+    return match_component(body, parts[-1])
 
 
 def matches(patterns: list[str], path: bytes) -> bool:
-    """Whether a list of gitignore patterns, the last one that matches deciding, names `path` (a file)."""
+    """Whether a list of gitignore patterns names `path` (a file) or a folder above it.
+
+    Of the patterns that match, the last decides; what lies below a named folder cannot be taken out again.
+    """
     parts = path.decode("utf-8", "surrogateescape").split("/")
-    named = False
-    for pattern in patterns:
-        negated = pattern.startswith("!")
-        body = pattern[1:] if negated else pattern
-        if body and named == negated and _matches_one(body, parts):
-            named = not negated
-    return named
+    for length in range(1, len(parts) + 1):
+        named = False
+        for pattern in patterns:
+            negated = pattern.startswith("!")
+            body = pattern[1:] if negated else pattern
+            if body and named == negated and _names(body, parts[:length], is_folder=length < len(parts)):
+                named = not negated
+        if named:
+            return True
+    return False

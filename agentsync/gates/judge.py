@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agentsync.gates.verdict import Finding, Transition, Verdict, joined
 from agentsync.lean import TYPE_CHECKING
+from agentsync.locks.beside import SUFFIX, marked, recent_tops
 from agentsync.state.paths import CHAINS, LOCKS
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def judge_steps(scene: Scene, steps: Sequence[Transition], ref: str) -> Verdict:
     """Locks and protected paths, step by step: later steps see what earlier ones added to the state."""
-    rules = [rule for rule in (_lock_rule(scene), _protected_rule(scene)) if rule]
+    rules = [rule for rule in (_lock_rule(scene, steps), _protected_rule(scene)) if rule]
     if not rules:
         return Verdict()
     verdicts = []
@@ -29,12 +30,18 @@ def judge_steps(scene: Scene, steps: Sequence[Transition], ref: str) -> Verdict:
     return joined(verdicts)
 
 
-def _lock_rule(scene: Scene) -> Rule | None:
-    """The lock rule, loaded only where locks, chains or exclusive paths give it something to say."""
+def _lock_rule(scene: Scene, steps: Sequence[Transition]) -> Rule | None:
+    """The lock rule, loaded only where locks, chains, exclusive paths or markers give it something to say."""
     rooms = scene.snapshot.tree(b"")
     rules = scene.rules.config
-    idle = LOCKS not in rooms and CHAINS not in rooms and not rules.patterns("locks.exclusive")
-    if idle or rules.level("locks") == "off":
+    if rules.level("locks") == "off":
+        return None
+    if rules.text("locks.markers") != "off":
+        paths = [change.path for step in steps for change in step.changes]
+        scene.marked = marked(recent_tops(scene.repo), paths)
+        scene.staged_markers = [path for path in paths if path.endswith(SUFFIX)]
+    told = scene.marked or scene.staged_markers or rules.patterns("locks.exclusive")
+    if LOCKS not in rooms and CHAINS not in rooms and not told:
         return None
     from agentsync.gates.locks import judge_locks
 

@@ -13,11 +13,12 @@ from agentsync.git.repo import read_line
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.grant import Request, new_locks
 from agentsync.locks.landing import settled
+from agentsync.locks.markers import marker_lock
 from agentsync.locks.model import Chain, Target, Version, chain_record, lock_record
 from agentsync.locks.query import Held, chain_of, locks_on
 from agentsync.locks.rules import needs_renewal, passes_by_content
 from agentsync.locks.say import refusal_lines, story_of
-from agentsync.text import show_path
+from agentsync.text import shell_path, show_path
 
 if TYPE_CHECKING:
     from agentsync.gates.scene import Scene
@@ -34,33 +35,64 @@ def judge_locks(scene: Scene, step: Transition, ref: str) -> Verdict:
     refused: list[Held] = []
     concerned = False
     for change in step.changes:
-        chain = chain_of(scene.snapshot, change.path)
-        held = [one for one in locks_on(scene.repo, scene.snapshot, Target(change.path)) if one.live]
-        exclusive = matches(patterns, change.path)
-        if not held and not exclusive:
+        if change.path in scene.staged_markers:
+            findings += _staged_marker(change)
+            continue
+        held = _held_on(scene, change.path)
+        if not held and not matches(patterns, change.path):
             continue
         concerned = True
+        chain = chain_of(scene.snapshot, change.path)
         if _passes(scene, step, change, chain):
             continue
         others = [one for one in held if one.lock.holder != scene.holder]
         if (others or _may_replay(scene, step, ref)) and _replays(scene, step, change, ref):
             continue
         if others:
-            if not (step.amending and _equals_grandparent(scene, step, change)):
-                refused += others
-        else:
-            own = next((one for one in held if one.lock.holder == scene.holder), None)
-            if own is None or own.lock.kind == "exclusive":
-                try:
-                    records |= _taken_on_the_spot(scene, step, change, ref)
-                except RefusedError as error:
-                    findings.append(Finding("locks", tuple(line.strip() for line in error.lines()), change.path))
-                    continue
-            elif needs_renewal(own.lock, time.time()):
-                records[own.lock.target.place] = lock_record(own.lock._replace(until=int(time.time()) + own.lock.lease))
-            if step.commit:
-                records |= _continued(scene, step, change, chain)
+            refused += [] if step.amending and _equals_grandparent(scene, step, change) else others
+            continue
+        try:
+            records |= _admitted(scene, step, change, ref, held)
+        except RefusedError as error:
+            findings.append(Finding("locks", tuple(line.strip() for line in error.lines()), change.path))
     return Verdict((*_refusal(scene, refused), *findings), records, concerned=concerned)
+
+
+def _held_on(scene: Scene, path: bytes) -> list[Held]:
+    """The locks that hold on a path, those of hand-made markers where the state has none."""
+    held = [one for one in locks_on(scene.repo, scene.snapshot, Target(path)) if one.live]
+    if not held and path in scene.marked:
+        by_hand = marker_lock(scene.repo, path, scene.rules.config.number("locks.lease"))
+        held = [by_hand] if by_hand and by_hand.live else []
+    return held
+
+
+def _admitted(scene: Scene, step: Transition, change: Change, ref: str, held: list[Held]) -> dict[bytes, Record | None]:
+    """What the state must have for a change that the lock admits: the lock taken or renewed, the chain grown.
+
+    Raises RefusedError where the last version of an exclusive path is lacking.
+    """
+    own = next((one.lock for one in held if one.lock.holder == scene.holder), None)
+    records: dict[bytes, Record | None] = {}
+    if own is None or own.kind == "exclusive":
+        records |= _taken_on_the_spot(scene, step, change, ref)
+    elif own.kind != "marker" and needs_renewal(own, time.time()):
+        records[own.target.place] = lock_record(own._replace(until=int(time.time()) + own.lease))
+    if step.commit:
+        records |= _continued(scene, step, change, chain_of(scene.snapshot, change.path))
+    return records
+
+
+def _staged_marker(change: Change) -> list[Finding]:
+    """A marker tells of a lock in one clone; in a commit it would lock for everybody, for ever."""
+    if not change.new:
+        return []
+    lines = (
+        f"{show_path(change.path)} is a lock marker, which is not for commits",
+        "take it out of the index; the lock stays as it is:",
+        f"git rm --cached -- {shell_path(change.path)}",
+    )
+    return [Finding("locks", lines, change.path)]
 
 
 def _refusal(scene: Scene, refused: list[Held]) -> list[Finding]:
@@ -159,6 +191,6 @@ def judge_protected(scene: Scene, step: Transition, _ref: str) -> Verdict:
     lines = (
         f"{show_path(path)}{more} is protected: agents may not change it",
         "[protect] paths in agentsync.toml names it; a person can make this change",
-        f"git restore --staged -- {show_path(path)}",
+        f"git restore --staged -- {shell_path(path)}",
     )
     return Verdict((Finding("protected", lines, path),))

@@ -24,6 +24,8 @@ class Scene:
         self.rules = rules
         self.holder = holder
         self.snapshot: Snapshot = store.snapshot()
+        self.marked: dict[bytes, str] = {}  # changed paths with a hand-made marker, and the worktree it lies in
+        self.staged_markers: list[bytes] = []
         self._cat: CatFile | None = None
         self._ancestry: dict[tuple[str, str], bool] = {}
 

@@ -11,6 +11,7 @@ from agentsync.git.repo import Repo
 from agentsync.holders.identity import Holder
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.locks.landing import Missing, missing_version, settle
+from agentsync.locks.markers import marker_lock
 from agentsync.locks.model import Chain, Lock, Target, chain_record, lock_record
 from agentsync.locks.query import Held, chains_in, locks_on
 from agentsync.locks.rules import overlaps
@@ -72,6 +73,15 @@ def _others(repo: Repo, snapshot: Snapshot, request: Request) -> tuple[list[Held
     return [held for held in seen.values() if held.live], [held for held in seen.values() if not held.live]
 
 
+def _by_hand(repo: Repo, rules: InForce, request: Request) -> list[Held]:
+    """Locks of others that hand-made marker files stand for."""
+    if rules.config.text("locks.markers") == "off":
+        return []
+    lease = rules.config.number("locks.lease")
+    found = [marker_lock(repo, target.name, lease) for target in request.targets if not target.is_resource]
+    return [held for held in found if held and held.live and held.lock.holder != request.holder]
+
+
 def _ahead_in_line(snapshot: Snapshot, request: Request, now: float) -> str:
     """The holder that waits longest for something that overlaps the request, and came before it."""
     mine = request.waiting_since or time.time_ns()
@@ -110,6 +120,7 @@ def new_locks(repo: Repo, rules: InForce, snapshot: Snapshot, request: Request) 
     """
     now = time.time()
     held, ended = _others(repo, snapshot, request)
+    held += _by_hand(repo, rules, request)
     if held:
         raise LockedError(refusal_lines(held), max(one.ends for one in held))
     ahead = _ahead_in_line(snapshot, request, now)

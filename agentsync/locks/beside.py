@@ -1,0 +1,68 @@
+"""Where marker files may stand: beside a path, in the worktrees used last. A few stats, so every commit can look."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from agentsync.git.repo import MAIN_WORKTREE, admin_dir_of, private_dir_of, read_line
+from agentsync.lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from agentsync.git.repo import Repo
+
+SUFFIX = b".agent-lock"
+HEADER = "# agentsync: locked. This file only tells; to lock or unlock use the agentsync command."
+MOST_WORKTREES = 50
+MOST_PATHS = 200
+_DAY = 86400
+
+
+def recent_tops(repo: Repo) -> list[tuple[str, str]]:
+    """The worktrees used in the last day, newest first, at most 50: their ids and top folders; this one first."""
+    found = []
+    try:
+        names = os.listdir(os.path.join(repo.common_dir, "worktrees"))
+    except OSError:
+        names = []
+    for name in (MAIN_WORKTREE, *names):
+        try:
+            seen = os.stat(os.path.join(private_dir_of(admin_dir_of(repo.common_dir, name)), "alive")).st_mtime
+        except OSError:
+            continue
+        if name != repo.worktree_id and seen > time.time() - _DAY:
+            found.append((seen, name))
+    newest = [name for _, name in sorted(found, reverse=True)[:MOST_WORKTREES]]
+    return [(repo.worktree_id, repo.top), *((name, top) for name in newest if (top := _top_of(repo, name)))]
+
+
+def _top_of(repo: Repo, name: str) -> str:
+    if name == MAIN_WORKTREE:
+        return os.path.dirname(repo.common_dir) if os.path.basename(repo.common_dir) == ".git" else ""
+    git_dir = admin_dir_of(repo.common_dir, name)
+    pointer = read_line(os.path.join(git_dir, "gitdir"))
+    return os.path.dirname(os.path.join(git_dir, pointer)) if pointer else ""
+
+
+def marker_file(top: str, path: bytes) -> bytes:
+    """Where the marker of a path stands in a worktree."""
+    return os.path.join(os.fsencode(top), path + SUFFIX)
+
+
+def is_hand_made(marker: bytes) -> bool:
+    """Whether a file is a marker that somebody wrote: it lacks our header."""
+    return os.path.isfile(marker) and not os.path.islink(marker) and read_line(os.fsdecode(marker)) != HEADER
+
+
+def marked(tops: Sequence[tuple[str, str]], paths: Iterable[bytes]) -> dict[bytes, str]:
+    """Which of some paths have a hand-made marker, and in which worktree."""
+    found: dict[bytes, str] = {}
+    for count, path in enumerate(paths):
+        if count >= MOST_PATHS:
+            break
+        for worktree, top in tops:
+            if os.path.lexists(marker_file(top, path)) and is_hand_made(marker_file(top, path)):
+                found.setdefault(path, worktree)
+    return found
