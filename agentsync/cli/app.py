@@ -9,7 +9,7 @@ import click
 
 from agentsync import __version__
 from agentsync.cli.output import report
-from agentsync.errors import AgentsyncError
+from agentsync.errors import AgentsyncError, UsageError
 from agentsync.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -82,9 +82,10 @@ def run(words: Sequence[str]) -> int:
         return error.exit_code
     except click.exceptions.Abort:
         return 130
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "agentsync"
+        report(UsageError(error.format_message(), "", f"{where} --help"), as_json="--json" in words)
+        return UsageError.exit_code
     except BrokenPipeError:
         sys.stderr.close()
         return 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from agentsync.cli.output import answer, wants_colour
+from agentsync.cli.output import answer
 from agentsync.errors import AgentsyncError
 from agentsync.git.run import LOCAL_VARIABLES
 from agentsync.holders.identity import AGENT_TOOL_VARIABLES
@@ -36,7 +36,7 @@ class Stage:
         self._environ |= {"GIT_EDITOR": "true", "GIT_MERGE_AUTOEDIT": "no", "NO_COLOR": "1"}
         for role in ("AUTHOR", "COMMITTER"):
             self._environ |= {f"GIT_{role}_NAME": "Dev", f"GIT_{role}_EMAIL": "dev@example.com"}
-        bold = wants_colour(sys.stdout.isatty())
+        bold = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         self._prompt, self._end = ("\x1b[1m", "\x1b[0m") if bold else ("", "")
 
     def say(self, line: str) -> None:

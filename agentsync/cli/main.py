@@ -22,6 +22,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         from agentsync.drivers.main import main as merge
 
         return merge(words[1:])
+    from agentsync.cli.output import report
+    from agentsync.cli.quick import run_quick
+    from agentsync.errors import AgentsyncError
+
+    try:
+        code = run_quick(words)
+    except AgentsyncError as error:
+        report(error, as_json="--json" in words)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    if code is not None:
+        return code
     from agentsync.cli.app import run
 
     return run(words)

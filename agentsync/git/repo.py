@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from agentsync.errors import GitError, NoRepositoryError
+from agentsync.errors import NoRepositoryError
 from agentsync.git.run import Result, handed_environment, run_git, scrubbed_environment
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 
@@ -93,21 +93,39 @@ def from_hook(environ: Mapping[str, str]) -> Repo:
     return Repo(top, git_dir, common_dir, environ)
 
 
-def discover(environ: Mapping[str, str], start: str = "") -> Repo:
-    """The repository around `start` (the working directory when empty), as git itself finds it.
+def _around(environ: Mapping[str, str]) -> Repo | None:
+    """The repository whose `.git` lies in this folder or the nearest one above; None where only git can tell."""
+    if any(environ.get(name) for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_CEILING_DIRECTORIES")):
+        return None
+    folder = os.path.realpath(os.getcwd())
+    while not os.path.exists(os.path.join(folder, ".git")):
+        if os.path.exists(os.path.join(folder, "HEAD")) or folder == os.path.dirname(folder):
+            return None  # perhaps inside a git directory, or a bare repository
+        folder = os.path.dirname(folder)
+    git_dir = _resolved_git_dir(folder, environ)
+    if not os.path.exists(os.path.join(git_dir, "HEAD")):
+        return None
+    common = read_line(os.path.join(git_dir, "commondir"))
+    return Repo(folder, git_dir, os.path.realpath(os.path.join(git_dir, common)) if common else git_dir, environ)
+
+
+def discover(environ: Mapping[str, str]) -> Repo:
+    """The repository around the working directory, as git itself finds it.
 
     Raises NoRepositoryError outside of a repository and in a bare one.
     """
-    place = ["-C", start] if start else []
+    found = _around(environ)
+    if found:
+        return found
     question = ["rev-parse", "--path-format=absolute", "--is-bare-repository", "--git-dir", "--git-common-dir"]
-    found = run_git([*place, *question], dict(environ), ok=())
-    if found.code != 0:
-        why = found.err.decode("utf-8", "replace").strip().splitlines()
+    asked = run_git(question, dict(environ), ok=())
+    if asked.code != 0:
+        why = asked.err.decode("utf-8", "replace").strip().splitlines()
         raise NoRepositoryError(
             "not inside a git repository", why[-1] if why else "git found none", "cd into one, or run: git init"
         )
-    bare, git_dir, common_dir = found.out.decode("utf-8", "surrogateescape").splitlines()
-    top = run_git([*place, "rev-parse", "--path-format=absolute", "--show-toplevel"], dict(environ), ok=())
+    bare, git_dir, common_dir = asked.out.decode("utf-8", "surrogateescape").splitlines()
+    top = run_git(["rev-parse", "--path-format=absolute", "--show-toplevel"], dict(environ), ok=())
     if bare == "true" or top.code != 0:
         raise NoRepositoryError(
             "this repository has no work tree here",
@@ -130,10 +148,3 @@ def git_version(environ: Mapping[str, str]) -> tuple[int, ...]:
     words = run_git(["version"], dict(environ)).out.decode().split()
     numbers = words[2].split(".") if len(words) > 2 else []
     return tuple(int(n) for n in numbers if n.isdigit())
-
-
-def require_top(repo: Repo) -> str:
-    """The top folder of the worktree; GitError when it is gone."""
-    if not os.path.isdir(repo.top):
-        raise GitError("this worktree's folder is gone", repo.top, "git worktree prune")
-    return repo.top
