@@ -267,3 +267,10 @@ def test_patterns_mean_what_git_says(patterns: list[str]) -> None:
 def test_attribute_lines_name_just_their_path() -> None:
     assert attribute_line(b"a b*.txt") == b'"/a b\\\\*.txt" merge=agentsync-lineage'
     assert attribute_line(b"new\nline") == b""
+
+
+def test_no_marker_where_a_gitignore_takes_it_back(main: Tree, one: Tree, two: Tree) -> None:
+    two.write(".gitignore", "!*.agent-lock\n")
+    one.synced("lock", "shared.txt")
+    assert (main.path / "shared.txt.agent-lock").exists()
+    assert not (two.path / "shared.txt.agent-lock").exists()

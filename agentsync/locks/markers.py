@@ -48,7 +48,7 @@ def _wanted(rules: InForce, lock: Lock) -> bool:
 
 def show(repo: Repo, rules: InForce, locks: Sequence[Lock]) -> None:
     """Put markers beside locked paths, where the path exists and git ignores the marker."""
-    wanted = [lock for lock in locks if _wanted(rules, lock)]
+    wanted = [lock for lock in locks if _wanted(rules, lock)] if _excluded(repo) else []
     for _, top in recent_tops(repo) if wanted else ():
         for lock in wanted:
             _put(repo, top, lock)
@@ -56,7 +56,7 @@ def show(repo: Repo, rules: InForce, locks: Sequence[Lock]) -> None:
 
 def show_all(repo: Repo, rules: InForce, snapshot: Snapshot) -> None:
     """Put every marker into this worktree, which is new."""
-    for held in all_locks(repo, snapshot):
+    for held in all_locks(repo, snapshot) if _excluded(repo) else ():
         if held.live and _wanted(rules, held.lock):
             _put(repo, repo.top, held.lock)
 
@@ -66,8 +66,7 @@ def _put(repo: Repo, top: str, lock: Lock) -> None:
     marker = marker_file(top, lock.target.name)
     if not os.path.lexists(path) or os.path.islink(os.path.dirname(path)) or is_hand_made(marker):
         return
-    name = lock.target.name + SUFFIX
-    if git_elsewhere(repo.environ, top, "check-ignore", "--quiet", "--", name, ok=()).code != 0:
+    if not _ignored(repo, top, lock.target.name):
         return
     until = time.strftime("%Y-%m-%d %H:%M", time.localtime(lock.until))
     text = f"{HEADER}\nholder: {lock.holder.key}\nuntil: {until}\nreason: {one_line(lock.reason)}\n"
@@ -78,6 +77,31 @@ def _put(repo: Repo, top: str, lock: Lock) -> None:
         os.replace(aside, marker)
     except OSError:
         return
+
+
+def _excluded(repo: Repo) -> bool:
+    """Whether the common `info/exclude` has our line; without `init` it has not."""
+    try:
+        with open(os.path.join(repo.common_dir, "info", "exclude"), "rb") as file:
+            return EXCLUDE_LINE.encode() in file.read().splitlines()
+    except OSError:
+        return False
+
+
+def _ignored(repo: Repo, top: str, path: bytes) -> bool:
+    """Whether git ignores the marker of a path: the common exclude says so, unless a .gitignore takes it back."""
+    folder = os.fsencode(top)
+    for part in (b"", *path.split(b"/")[:-1]):
+        folder = os.path.join(folder, part)
+        try:
+            with open(os.path.join(folder, b".gitignore"), "rb") as file:
+                negated = any(line.startswith(b"!") for line in file.read().splitlines())
+        except OSError:
+            negated = False
+        if negated:
+            asked = git_elsewhere(repo.environ, top, "check-ignore", "--quiet", "--", path + SUFFIX, ok=())
+            return asked.code == 0
+    return True
 
 
 def take_away(repo: Repo, locks: Sequence[Lock]) -> None:
