@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def prepare_message(scene: Scene, arguments: Sequence[str]) -> int:
-    """Judge the index unless the receipt of this very git process stands; then add trailers."""
+    """Judge the index unless the receipt of this very git process stands; then add trailers.
+
+    Not to a message still to be written in an editor: left empty it must stay empty, for git to stop there.
+    """
     repo = scene.repo
     if in_rebase(repo):
         return 0
@@ -31,7 +34,7 @@ def prepare_message(scene: Scene, arguments: Sequence[str]) -> int:
     reason = override_reason(scene)
     if reason:
         trailers.append(f"Agentsync-Allow: {reason}")
-    if trailers and arguments:
+    if trailers and len(arguments) > 1 and arguments[1]:
         add_trailers(scene, arguments[0], trailers)
     return 0
 
