@@ -48,6 +48,16 @@ def test_landing_moves_the_hand_on_into_base(main: Tree, one: Tree, two: Tree, l
     two.synced("lock", "shared.txt")
 
 
+def test_a_squash_landing_is_found_though_base_has_moved_on(main: Tree, one: Tree, two: Tree) -> None:
+    change_under_lock(one, "ONE\ntwo\nthree\n")
+    main.ok("merge", "-q", "--squash", "one")
+    main.ok("commit", "-qm", "squashed")
+    main.write("shared.txt", "ONE\ntwo\nTHREE\n")
+    main.ok("commit", "-qam", "and on")
+    done = two.sync("lock", "shared.txt")
+    assert done.err.strip().splitlines()[-1] == "  git merge main"
+
+
 def test_a_chain_that_nobody_lacks_is_gone(main: Tree, one: Tree, two: Tree) -> None:
     change_under_lock(one, "ONE\ntwo\nthree\n")
     main.ok("merge", "-q", "--no-edit", "one")
@@ -116,3 +126,19 @@ def test_squash_landed_work_merges_clean_with_the_lineage(main: Tree, one: Tree,
     main.ok("commit", "-qm", "squashed one")
     two.ok("merge", "-q", "--no-edit", "main")
     assert two.read("shared.txt") == "ONE two\ntwo\nthree\n"
+
+
+def test_a_change_of_an_exclusive_path_outside_its_lock_is_named(bare_tree: Tree) -> None:
+    one = bare_tree.worktree("one")
+    one.write("shared.txt", "before agentsync\n")
+    one.ok("commit", "-qam", "stray")
+    bare_tree.synced("init", "--yes")
+    settings = bare_tree.read("agentsync.toml").replace("exclusive = []", 'exclusive = ["shared.txt"]')
+    bare_tree.write("agentsync.toml", settings)
+    bare_tree.ok("add", ".")
+    bare_tree.ok("commit", "-qm", "Add agentsync")
+    two = bare_tree.worktree("two")
+    done = two.commit("shared.txt", "two\n")
+    assert done.code != 0
+    assert "shared.txt was changed outside of its lock" in done.err
+    assert done.err.strip().splitlines()[2].strip() == "git merge one"

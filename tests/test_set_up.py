@@ -158,6 +158,7 @@ def test_a_missing_agentsync_lets_the_commit_pass_with_one_line(main: Tree, one:
 def test_configuration_comes_from_base_and_cannot_be_loosened_on_a_branch(main: Tree, one: Tree, two: Tree) -> None:
     two.write("agentsync.toml", two.read("agentsync.toml").replace('profile = "pair"', 'profile = "solo"'))
     two.ok("commit", "-qam", "loosen")
+    (main.path / ".git/agentsync/config.cache").unlink()
     one.synced("lock", "shared.txt")
     two.write("shared.txt", "x\n")
     two.refused("commit", "-qam", "x")

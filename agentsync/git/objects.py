@@ -165,5 +165,10 @@ def blob_at(cat: CatFile, repo: Repo, commit: str, path: bytes) -> str:
     """The id of what stands at `path` in `commit`, empty when nothing does."""
     if b"\n" not in path:
         return cat.id_of(commit.encode() + b":" + path)
-    out = repo.git("--literal-pathspecs", "ls-tree", "-z", commit, b"--", path).out
+    return blob_of(repo, commit, path)
+
+
+def blob_of(repo: Repo, commit: str, path: bytes) -> str:
+    """The same with a process of its own, for a single question."""
+    out = repo.git("--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, b"--", path, ok=(0, 128)).out
     return out.split(b"\t")[0].split(b" ")[2].decode() if out else ""

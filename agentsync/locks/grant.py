@@ -6,21 +6,22 @@ import time
 
 from agentsync.config.patterns import matches
 from agentsync.errors import RefusedError
-from agentsync.git.refs import head_of
+from agentsync.git.objects import blob_of
+from agentsync.git.refs import HEADS, head_of
 from agentsync.git.repo import Repo
 from agentsync.holders.identity import Holder
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.locks.landing import Missing, missing_version, settle
 from agentsync.locks.markers import marker_lock
 from agentsync.locks.model import Chain, Lock, Target, chain_record, lock_record
-from agentsync.locks.query import Held, chains_in, locks_on
+from agentsync.locks.query import Held, chain_of, chains_in, locks_on
 from agentsync.locks.rules import overlaps
-from agentsync.locks.say import in_line_lines, missing_lines, refusal_lines
+from agentsync.locks.say import in_line_lines, missing_lines, refusal_lines, touch_line
 from agentsync.locks.touching import Touch, touching
 from agentsync.record import list_of, number_of, text_of
 from agentsync.state.journal import record_event
 from agentsync.state.store import Change, Snapshot, Store
-from agentsync.text import quoted, shell_path, show_path
+from agentsync.text import quoted, shell_path, shell_word, show_path
 
 if TYPE_CHECKING:
     from agentsync.config.load import InForce
@@ -103,6 +104,25 @@ def _same_or_inside(text: str, target: Target) -> bool:
     return other == target or (not other.is_resource and not target.is_resource and overlaps(other.name, target.name))
 
 
+def _stray_change(repo: Repo, rules: InForce, snapshot: Snapshot, request: Request) -> RefusedError | None:
+    """A commit elsewhere that changed an exclusive path outside of its lock, so that no chain leads to it."""
+    patterns = rules.config.patterns("locks.exclusive")
+    for target in request.targets:
+        if target.is_resource or not matches(patterns, target.name):
+            continue
+        chain = chain_of(snapshot, target.name)
+        known = {version.blob for version in chain.versions} if chain else set()
+        for touch in touching(repo, rules.base, target.name):
+            if touch.commit and blob_of(repo, touch.commit, target.name) not in known:
+                branch = head_of(repo, touch.worktree.git_dir).branch.removeprefix(HEADS) or touch.commit
+                return RefusedError(
+                    f"{show_path(target.name)} was changed outside of its lock: {touch_line(touch)}",
+                    "it is exclusive: bring that change in first",
+                    f"git merge {shell_word(branch)}",
+                )
+    return None
+
+
 def _versions_lacked(repo: Repo, base: InForce, snapshot: Snapshot, request: Request) -> list[Missing]:
     paths = [target.name for target in request.targets if not target.is_resource]
     chains = [chain for path in paths for chain in chains_in(snapshot, path)]
@@ -126,6 +146,9 @@ def new_locks(repo: Repo, rules: InForce, snapshot: Snapshot, request: Request) 
     ahead = _ahead_in_line(snapshot, request, now)
     if ahead:
         raise LockedError(in_line_lines(request.targets, ahead), now + 60)
+    stray = _stray_change(repo, rules, snapshot, request)
+    if stray:
+        raise stray
     missing = _versions_lacked(repo, rules, snapshot, request)
     hard = [one for one in missing if not one.soft]
     if hard and rules.config.text("locks.hand_on") == "refuse":
