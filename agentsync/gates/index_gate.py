@@ -7,11 +7,11 @@ import os
 from agentsync.gates.judge import judge_move, judge_steps, split
 from agentsync.gates.receipt import Receipt, content_of, drop_receipt, write_receipt
 from agentsync.gates.say import allowed_by_a_person, say_refusal, say_warnings
-from agentsync.gates.scene import Scene
-from agentsync.gates.verdict import Transition, Verdict, joined
 from agentsync.git.objects import RAW, empty_tree, parse_raw
 from agentsync.git.refs import head_of
 from agentsync.git.repo import read_line
+from agentsync.judging.scene import Scene
+from agentsync.judging.verdict import Transition, Verdict, joined
 from agentsync.lean import TYPE_CHECKING
 from agentsync.state.store import Change, Snapshot
 

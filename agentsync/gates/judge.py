@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentsync.gates.verdict import Finding, Transition, Verdict, joined
+from agentsync.judging.verdict import Finding, Transition, Verdict, joined
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.beside import SUFFIX, marked, recent_tops
 from agentsync.state.paths import CHAINS, LOCKS
@@ -10,7 +10,7 @@ from agentsync.state.paths import CHAINS, LOCKS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from agentsync.gates.scene import Scene
+    from agentsync.judging.scene import Scene
 
     Rule = Callable[[Scene, Transition, str], Verdict]
 
@@ -43,7 +43,7 @@ def _lock_rule(scene: Scene, steps: Sequence[Transition]) -> Rule | None:
     told = scene.marked or scene.staged_markers or rules.patterns("locks.exclusive")
     if LOCKS not in rooms and CHAINS not in rooms and not told:
         return None
-    from agentsync.gates.locks import judge_locks
+    from agentsync.locks.gate import judge_locks
 
     return judge_locks
 
@@ -52,7 +52,7 @@ def _protected_rule(scene: Scene) -> Rule | None:
     rules = scene.rules.config
     if not rules.patterns("protect.paths") or scene.holder.is_human or rules.level("protected") == "off":
         return None
-    from agentsync.gates.locks import judge_protected
+    from agentsync.locks.gate import judge_protected
 
     return judge_protected
 

@@ -13,11 +13,11 @@ from agentsync.config.load import in_force
 from agentsync.errors import AgentsyncError, NoRepositoryError
 from agentsync.gates.index_gate import gate_index, in_rebase
 from agentsync.gates.say import tell
-from agentsync.gates.scene import Scene
 from agentsync.git.refs import HEADS
 from agentsync.git.repo import Repo, from_hook
 from agentsync.git.run import set_deadline
 from agentsync.holders.registry import acting_holder, check_in
+from agentsync.judging.scene import Scene
 from agentsync.lean import TYPE_CHECKING
 from agentsync.state.store import Store
 from agentsync.text import one_line

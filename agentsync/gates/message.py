@@ -12,7 +12,7 @@ from agentsync.lean import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentsync.gates.scene import Scene
+    from agentsync.judging.scene import Scene
 
 
 def prepare_message(scene: Scene, arguments: Sequence[str]) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from agentsync.gates.scene import judged_tip, note_judged
 from agentsync.git.refs import head_of, is_zero
 from agentsync.holders.registry import private_file
+from agentsync.judging.scene import judged_tip, note_judged
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.landing import settle
 from agentsync.locks.model import Chain, chain_record, parse_chain
@@ -17,7 +17,7 @@ from agentsync.state.store import Change, Snapshot
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentsync.gates.scene import Scene
+    from agentsync.judging.scene import Scene
     from agentsync.record import Record
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from agentsync.gates.judge import judge_move, judge_steps, split
 from agentsync.gates.ref_gate import Move, unjudged_steps, whole_move
 from agentsync.gates.say import allowed_by_a_person, say_refusal, say_warnings
-from agentsync.gates.verdict import joined
 from agentsync.git.refs import HEADS, is_zero, resolve_ref
+from agentsync.judging.verdict import joined
 from agentsync.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentsync.gates.scene import Scene
+    from agentsync.judging.scene import Scene
 
 
 def gate_push(scene: Scene, arguments: Sequence[str], lines: Sequence[str]) -> int:

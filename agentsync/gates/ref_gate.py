@@ -9,13 +9,13 @@ from agentsync.gates.judge import judge_move, judge_steps, split
 from agentsync.gates.observers import LANDING_NOTE
 from agentsync.gates.receipt import read_receipt
 from agentsync.gates.say import allowed_by_a_person, say_refusal, say_warnings
-from agentsync.gates.scene import Scene, judged_tips, note_judged
-from agentsync.gates.verdict import Transition, Verdict, joined
 from agentsync.git.objects import commits, empty_tree, parse_raw, tree_changes
 from agentsync.git.refs import HEADS, attached_branches, is_zero, resolve_ref, worktrees
 from agentsync.git.repo import Repo, private_dir_of, read_line
 from agentsync.holders.identity import Holder
 from agentsync.holders.registry import write_private
+from agentsync.judging.scene import Scene, judged_tips, note_judged
+from agentsync.judging.verdict import Transition, Verdict, joined
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.locks.attributes import attribute_paths
 from agentsync.state.journal import record_event

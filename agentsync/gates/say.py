@@ -12,8 +12,8 @@ from agentsync.text import one_line, show_path
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentsync.gates.scene import Scene
-    from agentsync.gates.verdict import Finding
+    from agentsync.judging.scene import Scene
+    from agentsync.judging.verdict import Finding
 
 ALLOW = "AGENTSYNC_ALLOW"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from agentsync.gates.verdict import Finding, Transition, Verdict
+from agentsync.judging.verdict import Finding, Transition, Verdict
 from agentsync.lean import TYPE_CHECKING
 from agentsync.migrations.graph import Node, alembic_node, dangling, django_node, heads
 from agentsync.migrations.layouts import next_text, number_in
@@ -24,7 +24,7 @@ from agentsync.migrations.series import Series, base_paths, elsewhere, paths_in,
 from agentsync.text import shell_path, show_path
 
 if TYPE_CHECKING:
-    from agentsync.gates.scene import Scene
+    from agentsync.judging.scene import Scene
     from agentsync.migrations.layouts import Numbered
     from agentsync.record import Record
 

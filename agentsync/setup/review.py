@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from agentsync.config.load import InForce
 from agentsync.errors import UsageError
-from agentsync.gates.scene import Scene
-from agentsync.gates.verdict import Finding, Transition
 from agentsync.git.objects import commits, tree_changes
 from agentsync.git.repo import Repo
 from agentsync.holders.identity import Holder
+from agentsync.judging.scene import Scene
+from agentsync.judging.verdict import Finding, Transition
 from agentsync.lean import NamedTuple
 from agentsync.locks.markers import is_marker
 from agentsync.migrations.gate import judge_numbers

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from agentsync.gates.verdict import Finding, Transition, Verdict
 from agentsync.git.repo import read_line
 from agentsync.holders.registry import private_file, write_private
+from agentsync.judging.verdict import Finding, Transition, Verdict
 from agentsync.lean import TYPE_CHECKING
 from agentsync.tasks.claims import (
     ROOM,
@@ -21,7 +21,7 @@ from agentsync.tasks.claims import (
 from agentsync.text import quoted, show_path
 
 if TYPE_CHECKING:
-    from agentsync.gates.scene import Scene
+    from agentsync.judging.scene import Scene
     from agentsync.record import Record
     from agentsync.tasks.grammar import Task
 

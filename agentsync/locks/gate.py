@@ -6,10 +6,10 @@ import time
 
 from agentsync.config.patterns import matches
 from agentsync.errors import RefusedError
-from agentsync.gates.verdict import Finding, Transition, Verdict
 from agentsync.git.objects import Change, commits
 from agentsync.git.refs import attached_branches, resolve_ref
 from agentsync.git.repo import read_line
+from agentsync.judging.verdict import Finding, Transition, Verdict
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.grant import Request, new_locks
 from agentsync.locks.landing import settled
@@ -21,7 +21,7 @@ from agentsync.locks.say import refusal_lines, story_of
 from agentsync.text import shell_path, show_path
 
 if TYPE_CHECKING:
-    from agentsync.gates.scene import Scene
+    from agentsync.judging.scene import Scene
     from agentsync.record import Record
 
 EXCLUSIVE_LEASE = 120  # seconds from the gate that takes a lock to the ref that moves; an editor may be open
