@@ -9,11 +9,12 @@ import click
 
 from agentsync.cli.here import Here, open_here
 from agentsync.cli.locks import AGENT_OPTION
+from agentsync.cli.news import news
 from agentsync.cli.output import answer, answer_json, narrate, table
 from agentsync.errors import UsageError
 from agentsync.git.refs import head_of, is_zero, worktrees
-from agentsync.git.repo import git_elsewhere, read_line
-from agentsync.holders.registry import last_seen, private_file, registered, write_private
+from agentsync.git.repo import git_elsewhere
+from agentsync.holders.registry import last_seen, registered
 from agentsync.locks.landing import settle
 from agentsync.locks.model import Target
 from agentsync.locks.query import all_locks, chain_of, locks_on
@@ -22,7 +23,6 @@ from agentsync.locks.targets import repo_path
 from agentsync.locks.touching import touching
 from agentsync.setup.audit import audit
 from agentsync.setup.review import NOT_JUDGED, review
-from agentsync.state.journal import read_events
 from agentsync.tasks.claims import live_claims
 from agentsync.text import one_line, quoted, shell_path, show_duration, show_path, show_time
 
@@ -43,7 +43,7 @@ def status(path: str, only_new: bool, as_json: bool, agent: str) -> int:  # noqa
     """Who works where, on what, holding what."""
     here = open_here(agent)
     if only_new:
-        for line in _news(here):
+        for line in news(here):
             answer(line)
         return 0
     if path:
@@ -155,45 +155,6 @@ def _hunks(here: Here, top: str, path: bytes) -> str:
         f"{hunk.source_start}-{hunk.source_start + max(hunk.source_length, 1) - 1}" for one in patch for hunk in one
     ]
     return f", base lines {', '.join(spans[:6])}" if spans else ""
-
-
-def _news(here: Here) -> list[str]:
-    """What concerns this worktree since it was last told, and note that it is told now."""
-    told = read_line(private_file(here.repo, "told")).split(" ")
-    since, base_then = (int(told[0]), told[1]) if len(told) == 2 and told[0].isdigit() else (0, "")
-    base_now = here.rules.base.commits[-1] if here.rules.base.commits else ""
-    lines = []
-    if base_then and base_now and base_then != base_now:
-        count = here.repo.git("rev-list", "--count", f"{base_then}..{base_now}", ok=()).out.decode().strip()
-        lines.append(
-            f"base {here.rules.base.name} moved by {count or 'some'} commits: git merge {here.rules.base.name}"
-        )
-    snapshot = here.store.snapshot()
-    refused = {
-        str(event.get("path", ""))
-        for event in read_events(here.repo.shared_dir)
-        if (event.get("event"), event.get("holder")) == ("refused", here.holder.key) and _at(event) >= since
-    }
-    for path in sorted(refused - {""}):
-        if not path.startswith('"') and not any(o.live for o in locks_on(here.repo, snapshot, Target(path.encode()))):
-            lines.append(f"lock freed: {path}")
-    touched = {touch.path for touch in _own_touches(here, snapshot)}
-    for one in all_locks(here.repo, snapshot):
-        if one.live and one.lock.holder != here.holder and one.lock.since >= since and one.lock.target.name in touched:
-            lines.append(f"{show_target(one.lock.target)}, which this worktree edits, is locked by {holding(one)}")
-    write_private(here.repo, "told", f"{int(time.time())} {base_now}\n")
-    return lines
-
-
-def _at(event: dict[str, str | int | list[str]]) -> int:
-    when = event.get("time", 0)
-    return when if isinstance(when, int) else 0
-
-
-def _own_touches(here: Here, snapshot):  # type: ignore[no-untyped-def]
-    names = [one.lock.target.name for one in all_locks(here.repo, snapshot) if not one.lock.target.is_resource]
-    found = [touch for name in names for touch in touching(here.repo, here.rules.base, name, everywhere=True)]
-    return [touch for touch in found if touch.worktree.git_dir == here.repo.git_dir]
 
 
 @click.command(short_help="What happened.")

@@ -36,6 +36,12 @@ class Base(NamedTuple):
         return list(dict.fromkeys(commit for commit in (self.commit, self.upstream_commit) if commit))
 
     @property
+    def newest_name(self) -> str:
+        """What to merge to have all of base: its upstream where that has moved on, else the local branch."""
+        ahead = self.upstream_commit not in ("", self.commit)
+        return self.upstream.removeprefix("refs/remotes/") if ahead else self.name
+
+    @property
     def remote(self) -> str:
         """The remote of base's upstream, empty without one."""
         parts = self.upstream.split("/")

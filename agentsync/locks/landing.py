@@ -102,7 +102,8 @@ def missing_version(repo: Repo, base: Base, chain: Chain, head: str, now: float)
         return None
     commit = chain.landed or chain.last.commit
     if chain.landed:
-        return Missing(chain.path, commit, base.name, chain.holder, soft=False)
+        here = bool(base.commit) and is_ancestor(repo, commit, base.commit)
+        return Missing(chain.path, commit, base.name if here else base.newest_name, chain.holder, soft=False)
     branch = _branch_with(repo, commit)
     old = bool(chain.handed) and now - chain.handed > HAND_ON_DAYS * 86400
     return Missing(chain.path, commit, branch, chain.holder, soft=old or not branch)

@@ -34,13 +34,14 @@ def record_event(shared_dir: str, event: str, **facts: str | int | list[str]) ->
         os.close(fd)
 
 
-def read_events(shared_dir: str) -> Iterator[dict[str, str | int | list[str]]]:
-    """Every event, oldest first; a line that was cut off is passed over."""
+def read_events(shared_dir: str, offset: int = 0) -> Iterator[dict[str, str | int | list[str]]]:
+    """The events from a byte offset on, oldest first; a line that was cut off is passed over."""
     import json
 
     try:
-        with open(journal_path(shared_dir), encoding="utf-8", errors="replace") as file:
-            lines = file.readlines()
+        with open(journal_path(shared_dir), "rb") as file:
+            file.seek(offset)
+            lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return
     for line in lines:

@@ -1,0 +1,87 @@
+"""`status --new`: what concerns this worktree since it was last told. Nothing to say prints nothing."""
+
+from __future__ import annotations
+
+import os
+
+from agentsync.cli.here import Here
+from agentsync.errors import StateError
+from agentsync.holders.registry import private_file, write_private
+from agentsync.lean import TYPE_CHECKING
+from agentsync.locks.model import Target
+from agentsync.locks.query import all_locks, locks_on
+from agentsync.locks.say import holding, show_target
+from agentsync.locks.touching import touching
+from agentsync.record import dump, list_of, load, number_of, text_of
+from agentsync.state.journal import journal_path, read_events
+from agentsync.text import show_path
+
+if TYPE_CHECKING:
+    from agentsync.record import Record
+    from agentsync.state.store import Snapshot
+
+
+def _told(here: Here) -> Record:
+    """What this worktree was told last: base's commit, how far the journal was read, awaited paths, locks named."""
+    try:
+        with open(private_file(here.repo, "told"), "rb") as file:
+            return load(file.read())
+    except (OSError, StateError):
+        return {}
+
+
+def news(here: Here) -> list[str]:
+    """What is new, a line each; noted as told from now on."""
+    told = _told(here)
+    snapshot = here.store.snapshot()
+    base = here.rules.base.commits[-1] if here.rules.base.commits else ""
+    end = (
+        os.path.getsize(journal_path(here.repo.shared_dir)) if os.path.exists(journal_path(here.repo.shared_dir)) else 0
+    )
+    awaited = dict.fromkeys([*list_of(told, "awaited"), *_refused_since(here, number_of(told, "journal"))])
+    freed = [path for path in awaited if not _locked(here, snapshot, path)]
+    locks = _locks_in_the_way(here, snapshot)
+    lines = _base_moved(here, text_of(told, "base"), base)
+    lines += [f"lock freed: {path}" for path in freed]
+    lines += [line for key, line in locks.items() if key not in list_of(told, "locks")]
+    waiting = [path for path in awaited if path not in freed]
+    facts: Record = {"base": base, "journal": end, "awaited": waiting, "locks": list(locks)}
+    write_private(here.repo, "told", dump(facts).decode())
+    return lines
+
+
+def _base_moved(here: Here, before: str, now: str) -> list[str]:
+    if not before or before == now:
+        return []
+    count = here.repo.git("rev-list", "--count", f"{before}..{now}", ok=()).out.decode().strip()
+    base = here.rules.base
+    return [f"base {base.name} moved by {count or 'some'} commits: git merge {base.newest_name}"]
+
+
+def _refused_since(here: Here, offset: int) -> list[str]:
+    """The paths that this holder was refused for another's lock."""
+    return [
+        str(event.get("path", ""))
+        for event in read_events(here.repo.shared_dir, offset)
+        if (event.get("event"), event.get("rule"), event.get("holder")) == ("refused", "locks", here.holder.key)
+    ]
+
+
+def _locked(here: Here, snapshot: Snapshot, path: str) -> bool:
+    if path.startswith('"'):  # C-quoted in the journal; such a path is not followed up
+        return True
+    held = locks_on(here.repo, snapshot, Target(path.encode()))
+    return any(one.live and one.lock.holder != here.holder for one in held)
+
+
+def _locks_in_the_way(here: Here, snapshot: Snapshot) -> dict[str, str]:
+    """Others' locks on what this worktree edits: a key for each lock, and the line that tells of it."""
+    found = {}
+    for one in all_locks(here.repo, snapshot):
+        if not one.live or one.lock.holder == here.holder or one.lock.target.is_resource:
+            continue
+        touches = touching(here.repo, here.rules.base, one.lock.target.name, everywhere=True)
+        if any(touch.worktree.git_dir == here.repo.git_dir for touch in touches):
+            key = f"{show_path(one.lock.target.name)} {one.lock.holder.key} {one.lock.since}"
+            found[key] = f"{show_target(one.lock.target)}, which this worktree edits, is locked by {holding(one)}"
+    return found
