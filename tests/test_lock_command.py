@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -108,7 +109,16 @@ def test_waiting_is_first_come_first_served(main: Tree, one: Tree, two: Tree) ->
     second = wait(three)
     while line() < 2:
         time.sleep(0.05)
+    for process in (first, second):
+        process.send_signal(signal.SIGSTOP)
     one.synced("unlock", "shared.txt")
+    pusher = main.sync("lock", "shared.txt")
+    assert pusher.code == 1
+    assert "two@two waits for shared.txt already" in pusher.err
+    second.send_signal(signal.SIGCONT)
+    time.sleep(1)
+    assert second.poll() is None
+    first.send_signal(signal.SIGCONT)
     assert first.wait(30) == 0
     assert second.poll() is None
     assert "shared.txt" in two.synced("lock")
