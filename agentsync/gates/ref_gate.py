@@ -137,7 +137,8 @@ def _admit(scene: Scene, move: Move, owner: Owner) -> bool:
         if steps:
             record_event(scene.repo.shared_dir, "no-receipt", holder=scene.holder.key, ref=move.ref, commit=move.new)
     note_judged(owner.private_dir, move.ref, move.new)
-    if move.ref == scene.rules.base.ref and CHAINS in scene.snapshot.tree(b""):
+    landing = len(steps) > 1 or any(len(step.parents) > 1 for step in steps)
+    if landing and move.ref == scene.rules.base.ref and CHAINS in scene.snapshot.tree(b""):
         write_private(scene.repo, LANDING_NOTE, "")
     return True
 

@@ -11,13 +11,9 @@ from agentsync.git.refs import attached_branches, resolve_ref
 from agentsync.git.repo import read_line
 from agentsync.judging.verdict import Finding, Transition, Verdict
 from agentsync.lean import TYPE_CHECKING
-from agentsync.locks.grant import Request, new_locks
-from agentsync.locks.landing import settled
-from agentsync.locks.markers import marker_lock
 from agentsync.locks.model import Chain, Target, Version, chain_record, lock_record
 from agentsync.locks.query import Held, chain_of, locks_on
 from agentsync.locks.rules import needs_renewal, passes_by_content
-from agentsync.locks.say import refusal_lines, story_of
 from agentsync.text import shell_path, show_path
 
 if TYPE_CHECKING:
@@ -62,6 +58,8 @@ def _held_on(scene: Scene, path: bytes) -> list[Held]:
     """The locks that hold on a path, those of hand-made markers where the state has none."""
     held = [one for one in locks_on(scene.repo, scene.snapshot, Target(path)) if one.live]
     if not held and path in scene.marked:
+        from agentsync.locks.markers import marker_lock
+
         by_hand = marker_lock(scene.repo, path, scene.rules.config.number("locks.lease"))
         held = [by_hand] if by_hand and by_hand.live else []
     return held
@@ -98,6 +96,8 @@ def _staged_marker(change: Change) -> list[Finding]:
 def _refusal(scene: Scene, refused: list[Held]) -> list[Finding]:
     if not refused:
         return []
+    from agentsync.locks.say import refusal_lines, story_of  # a holder's own commit never needs the words
+
     unique = list({held.lock.target: held for held in refused}.values())
     lines = refusal_lines(unique)
     stories = [story for held in unique if (story := story_of(held.lock, scene.holder.key))]
@@ -120,6 +120,9 @@ def _taken_on_the_spot(scene: Scene, step: Transition, change: Change, ref: str)
 
     Raises RefusedError where the path's last version is lacking.
     """
+    from agentsync.locks.grant import Request, new_locks
+    from agentsync.locks.landing import settled
+
     request = Request(scene.holder, (Target(change.path),), EXCLUSIVE_LEASE, kind="exclusive")
     chain = chain_of(scene.snapshot, change.path)
     settlement = settled(scene.repo, scene.rules.base, [chain]) if chain else {}
