@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from agentsync.cli.here import Here, open_here
 from agentsync.cli.output import answer, answer_json, narrate
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def plan_path(here: Here) -> Path:
-    return Path(here.repo.top) / FILE
+def plan_path(here: Here) -> str:
+    return os.path.join(here.repo.top, FILE)
 
 
 def read_plan(here: Here) -> list[Task]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agentsync.git.hashing import object_id
 from agentsync.git.repo import Repo
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.query import chain_of
@@ -31,8 +32,5 @@ def _had(chain: Chain, blob: str) -> list[int]:
 
 def _blob_id(chain: Chain, content: bytes) -> str:
     """A content's blob id in the repository's object format, told by the length of the ids in the chain."""
-    import hashlib
-
     longest = max((len(version.blob) for version in chain.versions), default=40)
-    algorithm = hashlib.sha256 if longest == 64 else hashlib.sha1
-    return algorithm(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    return object_id(b"blob", content, longest)

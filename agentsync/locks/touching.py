@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from agentsync.git.hashing import object_id
 from agentsync.git.objects import blob_at, cat_file
 from agentsync.git.refs import Worktree, head_of, worktrees
 from agentsync.git.repo import Repo, git_elsewhere
@@ -57,8 +58,6 @@ def _edited(repo: Repo, worktree: Worktree, path: bytes, at_head: str) -> bool:
 
 def _hash_of_file(path: bytes, id_length: int) -> str | None:
     """A file's blob id as git computes it; empty for an absent file, None where only git can tell."""
-    import hashlib
-
     try:
         if os.path.islink(path) or os.path.isdir(path):
             return None
@@ -68,5 +67,4 @@ def _hash_of_file(path: bytes, id_length: int) -> str | None:
         return ""
     except OSError:
         return None
-    algorithm = hashlib.sha256 if id_length == 64 else hashlib.sha1
-    return algorithm(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+    return object_id(b"blob", data, id_length)

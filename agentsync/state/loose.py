@@ -9,6 +9,7 @@ import os
 import zlib
 
 from agentsync.errors import StateError
+from agentsync.git.hashing import object_id
 from agentsync.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,46 +18,35 @@ if TYPE_CHECKING:
     Entry = tuple[bytes, bool, str]  # name, is a tree, object id
 
 
-def read_loose(objects: str, object_id: str) -> bytes | None:
+def read_loose(objects: str, name: str) -> bytes | None:
     """The content of a loose object, None when it is not there as one.
 
     Raises StateError when it cannot be inflated.
     """
     try:
-        with open(os.path.join(objects, object_id[:2], object_id[2:]), "rb") as file:
+        with open(os.path.join(objects, name[:2], name[2:]), "rb") as file:
             data = zlib.decompress(file.read())
     except FileNotFoundError:
         return None
     except (zlib.error, OSError) as error:
-        raise StateError("the shared state is damaged", f"object {object_id}: {error}", "agentsync doctor") from error
+        raise StateError("the shared state is damaged", f"object {name}: {error}", "agentsync doctor") from error
     return data[data.index(b"\0") + 1 :]
-
-
-def _sha1(data: bytes) -> str:
-    """git's hash; `hashlib` costs 2.5 ms for what its C module, where there is one, does alone."""
-    try:
-        from _sha1 import sha1
-    except ImportError:
-        from hashlib import sha1
-    digest: str = sha1(data, usedforsecurity=False).hexdigest()
-    return digest
 
 
 def write_loose(objects: str, kind: bytes, content: bytes) -> str:
     """Store an object and return its id; one that is there already stays as it is."""
-    data = kind + b" " + str(len(content)).encode() + b"\0" + content
-    object_id = _sha1(data)
-    folder = os.path.join(objects, object_id[:2])
-    target = os.path.join(folder, object_id[2:])
+    name = object_id(kind, content)
+    folder = os.path.join(objects, name[:2])
+    target = os.path.join(folder, name[2:])
     if os.path.exists(target):
-        return object_id
+        return name
     os.makedirs(folder, exist_ok=True)
-    temporary = os.path.join(folder, f"tmp_obj_{os.getpid()}_{object_id[:12]}")
+    temporary = os.path.join(folder, f"tmp_obj_{os.getpid()}_{name[:12]}")
     with open(temporary, "wb") as file:
-        file.write(zlib.compress(data, 1))
+        file.write(zlib.compress(kind + b" " + str(len(content)).encode() + b"\0" + content, 1))
     os.chmod(temporary, 0o444)
     os.rename(temporary, target)
-    return object_id
+    return name
 
 
 def parse_tree(data: bytes) -> list[Entry]:
@@ -75,6 +65,6 @@ def format_tree(entries: Iterable[Entry]) -> bytes:
     """A tree object; git sorts a folder as if its name ended in a slash."""
     ordered = sorted(entries, key=lambda entry: entry[0] + b"/" if entry[1] else entry[0])
     return b"".join(
-        (b"40000 " if is_tree else b"100644 ") + name + b"\0" + bytes.fromhex(object_id)
-        for name, is_tree, object_id in ordered
+        (b"40000 " if is_tree else b"100644 ") + name + b"\0" + bytes.fromhex(entry_id)
+        for name, is_tree, entry_id in ordered
     )
