@@ -121,7 +121,8 @@ def config_text(repo: Repo, found: Found) -> str:
         if setting.key == "locks.exclusive" and hints:
             lines.append(f"# worth a thought here: {', '.join(hints)}")
         value = chosen.get(setting.key, setting.default)
-        line = tomli_w.dumps({name: value}).strip().replace("\n", " ").replace("[ ", "[").replace(", ]", "]")
+        line = " ".join(part.strip() for part in tomli_w.dumps({name: value}).splitlines())
+        line = line.replace("[ ", "[").replace(", ]", "]")
         lines.append(f"# {line}" if value == "" else line)
     if found.series:
         lines += ["", "# Migrations found (detected again each time; a [[migrations]] table overrides):"]
