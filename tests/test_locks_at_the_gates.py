@@ -169,7 +169,7 @@ def test_a_person_overrides_with_a_reason_that_is_written_down(main: Tree, one: 
     assert "AGENTSYNC_ALLOW='why' git commit" in done.err
     assert main.git("commit", "-qam", "urgent", AGENTSYNC_ALLOW="production is down").code == 0
     assert "Agentsync-Allow: production is down" in main.ok("log", "-1", "--format=%B")
-    assert "production is down" in main.synced("log")
+    assert main.synced("log").count("override: reason production is down") == 1
     two = main.synced("check", "--range", "HEAD~1..HEAD")
     assert "production is down" in two
 
@@ -213,3 +213,19 @@ def test_hooks_switched_off_are_noticed_at_the_next_commit(one: Tree, two: Tree)
 def test_a_person_is_not_blocked_for_not_being_an_agent(main: Tree) -> None:
     assert main.commit("new.txt", "x\n").code == 0
     assert main.ok("log", "-1", "--format=%(trailers)") == ""
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "\x1b[2J", "human:boss", "x" * 200])
+def test_no_name_gets_past_a_gate(one: Tree, two: Tree, name: str) -> None:
+    hold(one)
+    two.write("shared.txt", "x\n")
+    two.refused("commit", "-qam", "x", AGENTSYNC_AGENT=name, CLAUDECODE="1")
+    two.refused("commit", "-qanm", "x", AGENTSYNC_AGENT=name, CLAUDECODE="1")
+
+
+def test_work_judged_before_the_lock_lands_while_it_is_held(main: Tree, one: Tree, two: Tree) -> None:
+    two.write("shared.txt", "one\ntwo\nTHREE\n")
+    two.ok("commit", "-qam", "before the lock")
+    done = one.sync("lock", "shared.txt")
+    assert "unlanded commit" in done.err
+    main.ok("merge", "-q", "--no-edit", "two")

@@ -16,6 +16,7 @@ from agentsync.gates.say import tell
 from agentsync.git.refs import HEADS
 from agentsync.git.repo import Repo, from_hook
 from agentsync.git.run import set_deadline
+from agentsync.holders.identity import hook_name
 from agentsync.holders.registry import acting_holder, check_in
 from agentsync.judging.scene import Scene
 from agentsync.lean import TYPE_CHECKING
@@ -33,7 +34,7 @@ HOOKS = (*INDEX_GATES, "reference-transaction", "pre-push", *OBSERVERS)
 
 def open_scene(repo: Repo) -> Scene:
     """Everything a gate needs, with the acting holder registered."""
-    holder = acting_holder(repo)
+    holder = acting_holder(repo, hook_name(repo.environ))
     store = Store(repo.shared_dir, repo.environ)
     check_in(repo, store, holder)
     return Scene(repo, store, in_force(repo), holder)

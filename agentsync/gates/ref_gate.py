@@ -78,9 +78,8 @@ def owner_of(scene: Scene, ref: str) -> Owner | None:
 def unjudged_steps(scene: Scene, move: Move) -> list[Transition]:
     """The commits that a move brings and nobody judged, parents first."""
     base = scene.rules.base
-    known = [move.old] if move.old else []
-    if move.ref != base.ref:
-        known = [*base.commits, *judged_tips(scene.repo)]
+    known = [move.old] if move.ref == base.ref else base.commits
+    known = [*(commit for commit in known if commit), *judged_tips(scene.repo)]
     remotes = [f"--remotes={base.remote}"] if base.remote else []
     return [
         Transition(commit.parents, commit.changes, commit.id)
@@ -120,6 +119,7 @@ def _admit(scene: Scene, move: Move, owner: Owner) -> bool:
     def judge() -> Verdict:
         return joined([judge_steps(scene, steps, move.ref), judge_move(scene, whole, move.ref, move.new)])
 
+    covered = _covered(scene.repo, steps)
     verdict = judge()
     refused, warned = split(scene, verdict.findings)
     if verdict.records and not refused:
@@ -129,10 +129,10 @@ def _admit(scene: Scene, move: Move, owner: Owner) -> bool:
             _after_chains_grew(scene, [place for place in verdict.records if place.startswith(CHAINS)])
     if refused and _only_upstream_has(scene, move):
         say_warnings(scene, "reference-transaction", refused)
-    elif refused and not allowed_by_a_person(scene, refused):
+    elif refused and not allowed_by_a_person(scene, refused, told=covered):
         say_refusal(scene, "reference-transaction", refused, recovery_of(scene.repo))
         return False
-    if not _covered(scene.repo, steps):
+    if not covered:
         say_warnings(scene, "reference-transaction", warned)
         if steps:
             record_event(scene.repo.shared_dir, "no-receipt", holder=scene.holder.key, ref=move.ref, commit=move.new)

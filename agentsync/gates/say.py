@@ -32,13 +32,15 @@ def override_reason(scene: Scene) -> str:
     return "" if in_agent_tool(scene.repo.environ) else reason
 
 
-def allowed_by_a_person(scene: Scene, refused: Sequence[Finding]) -> bool:
-    """Whether a person overrides these refusals; written down when so."""
+def allowed_by_a_person(scene: Scene, refused: Sequence[Finding], *, told: bool = False) -> bool:
+    """Whether a person overrides these refusals; written down when so, unless an earlier gate has `told` of it."""
     reason = override_reason(scene)
     if not reason:
         if scene.repo.environ.get(ALLOW):
             tell(f"agentsync: {ALLOW} is a person's override; an agent's tool runs this git, so it does not count")
         return False
+    if told:
+        return True
     paths = [show_path(finding.path) for finding in refused]
     record_event(scene.repo.shared_dir, "override", holder=scene.holder.key, reason=reason, paths=paths)
     tell(f"agentsync: allowed by override: {refused[0].lines[0]}")

@@ -91,6 +91,15 @@ def _claimed(name: str, source: str, environ: Mapping[str, str]) -> str:
     return validate_agent(name, source)
 
 
+def hook_name(environ: Mapping[str, str]) -> str:
+    """`AGENTSYNC_AGENT` as hooks take it: made into a name, never refused, or a bad one would get past the gates."""
+    name = environ.get("AGENTSYNC_AGENT", "")
+    try:
+        return _claimed(name, "AGENTSYNC_AGENT", environ) if name else ""
+    except UsageError:
+        return escape_name(name)
+
+
 def agent_name(option: str, environ: Mapping[str, str], worktree: str, user_name: str) -> str:
     """The acting agent: `--agent`, else `AGENTSYNC_AGENT`, else the linked worktree's id, else the person.
 
