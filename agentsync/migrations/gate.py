@@ -45,7 +45,7 @@ def judge_numbers(scene: Scene, move: Transition, ref: str, tree: str) -> Verdic
             continue
         found = _problems(scene, series, base, present, candidates, landing=ref == scene.rules.base.ref)
         findings += [_finding(scene, series, problem, present - base) for problem in found]
-        if not found:
+        if not found and ref != scene.rules.base.ref:
             records |= _reserved(scene, series, list(brought))
     return Verdict(tuple(findings), records)
 

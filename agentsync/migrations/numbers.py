@@ -14,6 +14,8 @@ from agentsync.state.paths import path_to_text
 from agentsync.state.store import Change, Snapshot, Store
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from agentsync.config.load import InForce
     from agentsync.git.repo import Repo
     from agentsync.record import Record
@@ -97,9 +99,16 @@ def has_pairs(series: Series, names: list[str]) -> bool:
     )
 
 
+def _landed_places(snapshot: Snapshot, series: Series, landed: Collection[str]) -> list[bytes]:
+    """The reservations that are over: base has their migration."""
+    return [place for place, record in snapshot.walk(series_room(series)) if text_of(record, "name") in landed]
+
+
 def reserve_next(repo: Repo, store: Store, rules: InForce, holder: Holder, series: Series, name: str) -> list[str]:
     """Reserve the next free number and return the paths to create."""
-    own = sorted(base_paths(repo, rules, series.folder) | set(paths_in(repo, "", series.folder)))
+    in_base = base_paths(repo, rules, series.folder)
+    landed = series.migrations(in_base)
+    own = sorted(in_base | set(paths_in(repo, "", series.folder)))
     pair = has_pairs(series, own) or (bool(series.layout.down) and not own)
     result: list[list[str]] = []
 
@@ -118,7 +127,9 @@ def reserve_next(repo: Repo, store: Store, rules: InForce, holder: Holder, serie
             return None
         now = int(time.time())
         record = reservation_record(Reservation(number, series.name_of(paths[0]), holder, now, now + LEASE))
-        return Change(f"reserve {number} of {series.folder}", holder.key, {reservation_place(series, key.key): record})
+        records: dict[bytes, Record | None] = dict.fromkeys(_landed_places(snapshot, series, landed))
+        records[reservation_place(series, key.key)] = record
+        return Change(f"reserve {number} of {series.folder}", holder.key, records)
 
     store.swap(decide)
     return result[0]
