@@ -32,6 +32,12 @@ def hermetic_environment(home: Path) -> dict[str, str]:
     }
 
 
+def config_hooks() -> bool:
+    """Whether this git runs hooks from its configuration (2.54 and newer), so that no hooks folder can shadow them."""
+    words = subprocess.run(["git", "version"], capture_output=True, text=True, check=True).stdout.split()
+    return tuple(int(word) for word in words[2].split(".")[:2]) >= (2, 54)
+
+
 class Done:
     """What a command left."""
 
@@ -60,6 +66,16 @@ class Tree:
     def git(self, *words: str | bytes, **extra: str) -> Done:
         """Run git, whatever comes of it."""
         return self.run("git", *words, **extra)
+
+    def unhooked(self, *words: str) -> str:
+        """Run git with hooks switched off, as an agent may."""
+        names = ("pre-commit", "prepare-commit-msg", "reference-transaction", "post-commit")
+        off = [word for name in names for word in ("-c", f"hook.agentsync-{name}.enabled=false")]
+        return self.ok("-c", "core.hooksPath=/dev/null", *off, *words)
+
+    def shims(self) -> Path:
+        """Where the installed shims are."""
+        return self.path / (".git/agentsync/hooks" if config_hooks() else ".git/hooks")
 
     def ok(self, *words: str | bytes, **extra: str) -> str:
         """Run git, which must succeed and say nothing of ours; its output."""
