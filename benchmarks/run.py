@@ -195,6 +195,10 @@ def scale(bench: Bench, rounds: int, quick: bool) -> None:
     trees[f"agentsync, {1000 // size} worktrees"] = linked(worktrees)
     large = bench.repository("s-large", files=100_000 // size)
     trees[f"no hooks, {100_000 // size} files"] = linked(large)
+    empty = bench.repository("s-large-hook", 100_000 // size)
+    empty.write(".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n")
+    (empty.path / ".git/hooks/pre-commit").chmod(0o755)
+    trees[f"an empty sh hook, {100_000 // size} files"] = linked(empty)
     trees[f"agentsync, {100_000 // size} files"] = linked(with_agentsync(bench.repository("s-large2", 100_000 // size)))
     report("Scale: one-file commit in a linked worktree", interleaved(trees, rounds), "no hooks", "")
 
