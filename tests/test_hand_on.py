@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from conftest import Tree
 
@@ -25,7 +27,8 @@ def test_the_next_holder_must_bring_in_the_last_version(one: Tree, two: Tree) ->
         "  git merge one",
     ]
     two.ok("merge", "-q", "one")
-    two.synced("lock", "shared.txt")
+    done = two.sync("lock", "shared.txt")
+    assert (done.code, done.err) == (0, ""), "nothing is to be told of a change that is here already"
 
 
 @pytest.mark.parametrize("landing", ["merge", "squash", "rebase"])
@@ -142,3 +145,27 @@ def test_a_change_of_an_exclusive_path_outside_its_lock_is_named(bare_tree: Tree
     assert done.code != 0
     assert "shared.txt was changed outside of its lock" in done.err
     assert done.err.strip().splitlines()[2].strip() == "git merge one"
+
+
+def test_a_sha256_repository(tmp_path: Path, bare_tree: Tree) -> None:
+    """Ids are 64 digits long there; the store's own stay 40."""
+    place = tmp_path / "sha256" / "main"
+    place.mkdir(parents=True)
+    main = Tree(place, bare_tree.environ)
+    main.ok("init", "-q", "-b", "main", "--object-format=sha256")
+    main.ok("config", "user.name", "Dev")
+    main.ok("config", "user.email", "dev@example.com")
+    main.write("shared.txt", "one\ntwo\nthree\n")
+    main.synced("init", "--yes")
+    main.ok("add", ".")
+    main.ok("commit", "-qm", "start")
+    one, two = main.worktree("one"), main.worktree("two")
+    commit = change_under_lock(one, "ONE\ntwo\nthree\n")
+    assert len(commit) == 64
+    assert "git merge one" in two.sync("lock", "shared.txt").err
+    two.ok("merge", "-q", "one")
+    change_under_lock(two, "ONE two\ntwo\nthree\n")
+    main.ok("merge", "-q", "--squash", "one")
+    main.ok("commit", "-qm", "squashed")
+    two.ok("merge", "-q", "--no-edit", "main")
+    assert two.read("shared.txt") == "ONE two\ntwo\nthree\n"

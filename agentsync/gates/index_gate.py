@@ -71,7 +71,7 @@ def gate_index(scene: Scene, hook: str, git_pid: str) -> int:
     plain = not (verdict.concerned or verdict.records or verdict.findings or len(parents) > 1)
     state = scene.store.current()
     trailers = () if scene.holder.is_human or is_replay(repo) else (f"Agent: {scene.holder.agent}", *verdict.trailers)
-    write_receipt(repo, Receipt(git_pid, plain, state, ref, trailers, content_of(parents[:1], raw)))
+    write_receipt(repo, Receipt(git_pid, plain, state, ref, trailers, content_of(parents, raw)))
     return 0
 
 

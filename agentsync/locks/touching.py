@@ -33,17 +33,21 @@ def touching(repo: Repo, base: Base, path: bytes, *, everywhere: bool = False) -
                 continue
             head = head_of(repo, worktree.git_dir).commit
             at_head = blob_at(cat, repo, head, path) if head and path else ""
-            commit = _unlanded(repo, base, head, path) if head and (not path or at_head not in in_base) else ""
+            mine = "" if worktree.git_dir == repo.git_dir else head_of(repo).commit
+            commit = (
+                _unlanded(repo, [*base.commits, mine], head, path)
+                if head and (not path or at_head not in in_base)
+                else ""
+            )
             uncommitted = _edited(repo, worktree, path, at_head)
             if commit or uncommitted:
                 found.append(Touch(worktree, path, uncommitted, commit))
     return found
 
 
-def _unlanded(repo: Repo, base: Base, head: str, path: bytes) -> str:
-    here = head_of(repo).commit
-    known = list(dict.fromkeys([*base.commits, *([here] if here != head else [])]))
-    limit = ["--not", *known] if known else []
+def _unlanded(repo: Repo, known: list[str], head: str, path: bytes) -> str:
+    """The newest commit that `head` has of a path and none of the `known` commits has."""
+    limit = ["--not", *filter(None, known)]
     out = repo.git("--literal-pathspecs", "rev-list", "--max-count=1", head, *limit, "--", path or b".").out
     return out.decode().strip()
 
