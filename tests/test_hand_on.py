@@ -169,3 +169,19 @@ def test_a_sha256_repository(tmp_path: Path, bare_tree: Tree) -> None:
     main.ok("commit", "-qm", "squashed")
     two.ok("merge", "-q", "--no-edit", "main")
     assert two.read("shared.txt") == "ONE two\ntwo\nthree\n"
+
+
+def test_an_exclusive_paths_chain_ends_too(bare_tree: Tree) -> None:
+    """Nobody unlocks an exclusive path by hand, so its chain must end by landing alone."""
+    bare_tree.synced("init", "--yes")
+    settings = bare_tree.read("agentsync.toml").replace("exclusive = []", 'exclusive = ["shared.txt"]')
+    bare_tree.write("agentsync.toml", settings)
+    bare_tree.ok("add", ".")
+    bare_tree.ok("commit", "-qm", "Add agentsync")
+    one = bare_tree.worktree("one")
+    assert one.commit("shared.txt", "ONE\ntwo\nthree\n").code == 0
+    bare_tree.ok("merge", "-q", "--no-edit", "one")
+    bare_tree.synced("status")
+    store = str(bare_tree.path / ".git/agentsync/store.git")
+    assert "chains/" not in bare_tree.ok("--git-dir", store, "ls-tree", "-r", "--name-only", "state")
+    assert one.commit("shared.txt", "ONE two\ntwo\nthree\n").code == 0

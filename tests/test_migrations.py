@@ -205,3 +205,14 @@ def test_next_sees_uncommitted_files_elsewhere(goose: Tree) -> None:
     one, two = goose.worktree("one"), goose.worktree("two")
     one.write("db/migrations/00003_users.sql", "-- +goose Up\n")
     assert two.synced("migration", "next", "orders") == "db/migrations/00004_orders.sql"
+
+
+def test_anothers_unlanded_migrations_may_be_merged_and_built_upon(goose: Tree) -> None:
+    one, two = goose.worktree("one"), goose.worktree("two")
+    assert one.commit("db/migrations/00003_users.sql", "-- +goose Up\n").code == 0
+    for way in ("--no-ff", "--ff"):
+        two.ok("merge", "-q", "--no-edit", way, "one")
+    assert two.commit("db/migrations/00004_orders.sql", "-- +goose Up\n").code == 0
+    goose.ok("merge", "-q", "--no-edit", "two")
+    goose.ok("merge", "-q", "--no-edit", "one")
+    assert goose.sync("migration", "check").code == 0

@@ -64,7 +64,7 @@ def settled(repo: Repo, base: Base, chains: Sequence[Chain]) -> dict[bytes, Reco
         landed = chain.landed or landed_as(repo, base, chain)
         if not landed:
             continue
-        if chain.handed and not _lacking(repo, landed):
+        if not _lacking(repo, landed):
             records[chain.place] = None
         elif landed != chain.landed:
             records[chain.place] = chain_record(chain._replace(landed=landed))
