@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from agentsync.git.objects import Change
     from agentsync.record import Record
 
-RULES = ("locks", "protected", "numbers", "claims", "scope")
-
 
 class Finding(NamedTuple):
     """Something that a rule objects to: the rule's name in `[enforce]`, and the lines to print.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentsync.config.load import InForce
 from agentsync.errors import UsageError
-from agentsync.git.objects import commits, tree_changes
+from agentsync.git.objects import tree_changes
 from agentsync.git.repo import Repo
 from agentsync.holders.identity import Holder
 from agentsync.judging.scene import Scene
@@ -60,8 +60,3 @@ def _overrides(repo: Repo, start: str, end: str) -> tuple[str, ...]:
     shape = "--format=%h %(trailers:key=Agentsync-Allow,valueonly,separator=%x2C )"
     rows = [line.partition(" ") for line in repo.lines("log", shape, f"{start}..{end}")]
     return tuple(f"{short}: {one_line(reason)}" for short, _, reason in rows if reason.strip())
-
-
-def count_commits(repo: Repo, start: str, end: str) -> int:
-    """How many commits a range has."""
-    return len(commits(repo, end, "--not", start))
