@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from conftest import Tree
 
-from agentsync.migrations.graph import alembic_node, dangling, django_node, heads
+from agentsync.migrations.graph import Node, alembic_node, dangling, django_node, heads
 from agentsync.migrations.layouts import BY_NAME, detect, next_text, number_in
 
 DJANGO = "from django.db import migrations\n\n\nclass Migration(migrations.Migration):\n    dependencies = [{deps}]\n"
@@ -87,7 +87,7 @@ def test_graphs() -> None:
     nodes = {node.name: node for node in (first, second, third)}
     assert heads(nodes) == ["0002_b", "0002_c"]
     assert dangling(nodes) == [("0002_c", "0001_x")]
-    assert alembic_node(b"revision: str = 'b'\ndown_revision = ('a', 'c')\n") == ("b", ("a", "c"))
+    assert alembic_node(b"revision: str = 'b'\ndown_revision = ('a', 'c')\n") == Node("b", ("a", "c"))
     assert alembic_node(b"not python (") is None
 
 

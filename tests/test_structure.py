@@ -19,8 +19,9 @@ PACKAGE = ROOT / "agentsync"
 DOCUMENTS = [ROOT / "README.md", ROOT / "templates" / "AGENTS.md", *sorted((ROOT / "docs").glob("*.md"))]
 ORDER = [
     {"lean", "errors", "text", "record"},
-    {"git"},
     {"config.patterns", "config.schema"},
+    {"merging"},
+    {"git"},
     {"state"},
     {"holders"},
     {"config"},

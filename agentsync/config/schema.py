@@ -37,6 +37,7 @@ SETTINGS = (
             ("explicit", "off")),
     Setting("protect.paths", "patterns", [], "gitignore patterns that agents may never change, people may"),
     Setting("regenerate.paths", "patterns", [], "gitignore patterns of generated files, which are never locked"),
+    Setting("regenerate.commands", "patterns", [], '"PATTERN: COMMAND" for generated files, where no tool is known'),
     Setting("tasks.limit", "count", 0, "hand out no task while this many branches wait to land; 0 means no limit"),
     Setting("tasks.lease", "duration", "8h", "a claim outlives its holder's last sign of life by this much"),
     Setting("enforce.locks", "choice", "", "another's lock: off, warn or refuse", _LEVELS),

@@ -6,12 +6,67 @@ import os
 import sys
 
 from agentsync.git.repo import Repo, from_hook
-from agentsync.lean import TYPE_CHECKING
+from agentsync.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MERGED, CONFLICT, GIVE_UP = 0, 10, 1  # hooks/merge-driver: 1 means git's own merge
+
+
+class Versions(NamedTuple):
+    """The three contents to merge, and the path that they stand at."""
+
+    path: bytes
+    base: bytes
+    ours: bytes
+    theirs: bytes
+
+
+def by_tasks(repo: Repo, versions: Versions) -> bytes | None:
+    """TASKS.md, by task id."""
+    del repo
+    from agentsync.tasks.grammar import decode, encode
+    from agentsync.tasks.merge import merge_plans
+
+    merged = merge_plans(*(decode(text) for text in versions[1:]))
+    return None if merged is None else encode(merged)
+
+
+def by_lineage(repo: Repo, versions: Versions) -> bytes | None:
+    """A locked path, by its chain; where that does not tell, by its format."""
+    from agentsync.drivers.lineage import by_chain
+
+    return by_chain(repo, *versions) or by_format(repo, versions)
+
+
+def by_format(repo: Repo, versions: Versions) -> bytes | None:
+    """A manifest, changelog, translation, dump or registry, by what its format says."""
+    from agentsync.git.merge_file import merge_lines
+    from agentsync.merging.formats import merge_format
+
+    return merge_format(*versions, lambda *sides: merge_lines(repo.environ, *sides))
+
+
+def by_nobody(repo: Repo, versions: Versions) -> bytes | None:
+    """A generated file: ours stays, in conflict, until its own tool makes it anew."""
+    from agentsync.config.load import in_force
+    from agentsync.merging.generated import generator_of
+    from agentsync.text import shell_path
+
+    found = generator_of(versions.path, in_force(repo).config)
+    command = found.command if found and found.command else "the tool that writes it"
+    name = shell_path(versions.path)
+    sys.stderr.write(f"agentsync: {name} is generated; make it anew: {command} && git add {name}\n")
+    return versions.ours
+
+
+DRIVERS: dict[str, Callable[[Repo, Versions], bytes | None]] = {
+    "tasks": by_tasks,
+    "lineage": by_lineage,
+    "formats": by_format,
+    "regenerate": by_nobody,
+}
 
 
 def _read(path: str) -> bytes:
@@ -27,33 +82,13 @@ def _write(path: str, data: bytes) -> None:
     os.replace(aside, path)
 
 
-def _tasks(repo: Repo, base: str, ours: str, theirs: str, path: str) -> int:
-    del repo, path
-    from agentsync.tasks.grammar import decode, encode
-    from agentsync.tasks.merge import merge_plans
-
-    merged = merge_plans(*(decode(_read(name)) for name in (base, ours, theirs)))
-    if merged is None:
-        return GIVE_UP
-    _write(ours, encode(merged))
-    return MERGED
-
-
-def _lineage(repo: Repo, base: str, ours: str, theirs: str, path: str) -> int:
-    from agentsync.drivers.lineage import by_chain
-
-    sides = [_read(name) for name in (base, ours, theirs)]
-    merged = by_chain(repo, os.fsencode(path), *sides)
-    if merged is None:
-        return GIVE_UP
-    _write(ours, merged)
-    return MERGED
-
-
-_DRIVERS: dict[str, Callable[[Repo, str, str, str, str], int]] = {"tasks": _tasks, "lineage": _lineage}
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one driver for git; see `hooks/merge-driver` for what the exit codes mean."""
     driver, base, ours, theirs, _, path = list(sys.argv[1:] if argv is None else argv)[:6]
-    return _DRIVERS[driver](from_hook(dict(os.environ)), base, ours, theirs, path)
+    versions = Versions(os.fsencode(path), _read(base), _read(ours), _read(theirs))
+    merged = DRIVERS[driver](from_hook(dict(os.environ)), versions)
+    if merged is None:
+        return GIVE_UP
+    if merged != versions.ours:
+        _write(ours, merged)
+    return CONFLICT if driver == "regenerate" else MERGED

@@ -43,7 +43,8 @@ def judge_numbers(scene: Scene, move: Transition, ref: str, tree: str) -> Verdic
         candidates = {series.name_of(path) for path in present - base} - {""}
         if not candidates:
             continue
-        found = _problems(scene, series, base, present, candidates, landing=ref == scene.rules.base.ref)
+        landing = ref == scene.rules.base.ref
+        found = _problems(scene, series, tree, (base, present, candidates), landing=landing)
         findings += [_finding(scene, series, problem, present - base) for problem in found]
         if not found and ref != scene.rules.base.ref:
             records |= _reserved(scene, series, list(brought))
@@ -65,14 +66,15 @@ def _touched(scene: Scene, move: Transition, tree: str) -> list[Series]:
 
 
 def _problems(
-    scene: Scene, series: Series, base: set[str], present: set[str], brought: set[str], *, landing: bool
+    scene: Scene, series: Series, tree: str, sides: tuple[set[str], set[str], set[str]], *, landing: bool
 ) -> list[Problem]:
+    base, present, brought = sides
     in_base = series.migrations(base)
     found = problems(series.layout, brought, in_base, _held_elsewhere(scene, series, set(in_base)), landing=landing)
     if has_pairs(series, sorted(base)):
         found += missing_downs(series.layout, brought)
     if series.layout.graph:
-        found += _graph_problems(scene, series, base, present, landing=landing)
+        found += _graph_problems(scene, series, (base, present), tree, landing=landing)
     return found
 
 
@@ -89,8 +91,11 @@ def _held_elsewhere(scene: Scene, series: Series, landed: set[str]) -> dict[str,
     return held
 
 
-def _graph_problems(scene: Scene, series: Series, base: set[str], present: set[str], *, landing: bool) -> list[Problem]:
-    now, before = _nodes(scene, series, present), _nodes(scene, series, base)
+def _graph_problems(
+    scene: Scene, series: Series, sides: tuple[set[str], set[str]], tree: str, *, landing: bool
+) -> list[Problem]:
+    base, present = sides
+    now, before = _nodes(scene, series, present, tree), _nodes(scene, series, base, tree)
     new_heads = [name for name in heads(now) if name not in heads(before)]
     found = [
         Problem(name, f"it comes after {missing}, which is not there", renumber=False)
@@ -103,14 +108,14 @@ def _graph_problems(scene: Scene, series: Series, base: set[str], present: set[s
     return found
 
 
-def _nodes(scene: Scene, series: Series, paths: set[str]) -> dict[str, Node]:
+def _nodes(scene: Scene, series: Series, paths: set[str], tree: str) -> dict[str, Node]:
     app = os.path.basename(os.path.dirname(series.folder))
     nodes = {}
     for path in paths:
         name = series.name_of(path)
         if not name or number_in(series.layout, name) is None:
             continue
-        source = _source(scene, path)
+        source = _source(scene, path, tree)
         node = (
             alembic_node(source)
             if series.layout.graph == "alembic"
@@ -121,10 +126,13 @@ def _nodes(scene: Scene, series: Series, paths: set[str]) -> dict[str, Node]:
     return nodes
 
 
-def _source(scene: Scene, path: str) -> bytes:
-    """A migration's text: from the index, else from where base has it."""
+def _source(scene: Scene, path: str, tree: str) -> bytes:
+    """A migration's text: from the tree that is judged (or the index), else from where base has it."""
     encoded = path.encode("utf-8", "surrogateescape")
-    for name in (b":" + encoded, *(commit.encode() + b":" + encoded for commit in scene.rules.base.commits)):
+    for name in (
+        tree.encode() + b":" + encoded,
+        *(commit.encode() + b":" + encoded for commit in scene.rules.base.commits),
+    ):
         content = scene.cat.read(name)
         if content is not None:
             return content

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
 
 class Node(NamedTuple):
-    """One migration: its name in the graph and the names it comes after."""
+    """One migration: its name in the graph, the names it comes after, and those it stands for (Django's squashes)."""
 
     name: str
     after: tuple[str, ...]
+    replaces: tuple[str, ...] = ()
 
 
 def _parse(source: bytes) -> ast.Module | None:
@@ -24,7 +25,8 @@ def _parse(source: bytes) -> ast.Module | None:
         return None
 
 
-def _assigned(body: list[ast.stmt], name: str) -> ast.expr | None:
+def assigned(body: list[ast.stmt], name: str) -> ast.expr | None:
+    """The value that a block assigns to a name, None where it assigns none."""
     for statement in body:
         if isinstance(statement, ast.Assign):
             targets: list[ast.expr] = statement.targets
@@ -37,24 +39,35 @@ def _assigned(body: list[ast.stmt], name: str) -> ast.expr | None:
     return None
 
 
+class Pair(NamedTuple):
+    """A tuple of two strings in source, such as a Django dependency; `node` is where the second one stands."""
+
+    first: str
+    second: str
+    node: ast.expr
+
+
 def django_node(app: str, stem: str, source: bytes) -> Node | None:
     """A Django migration's place among those of its own app; None for what is no migration."""
     module = _parse(source)
     for statement in module.body if module else []:
         if isinstance(statement, ast.ClassDef) and statement.name == "Migration":
-            after = [pair[1] for pair in _pairs(_assigned(statement.body, "dependencies")) if pair[0] == app]
-            replaced = [pair[1] for pair in _pairs(_assigned(statement.body, "replaces")) if pair[0] == app]
-            return Node(stem, (*after, *replaced))
+            after = [
+                pair.second for pair in string_pairs(assigned(statement.body, "dependencies")) if pair.first == app
+            ]
+            replaced = [pair.second for pair in string_pairs(assigned(statement.body, "replaces")) if pair.first == app]
+            return Node(stem, tuple(after), tuple(replaced))
     return None
 
 
-def _pairs(value: ast.expr | None) -> list[tuple[str, str]]:
+def string_pairs(value: ast.expr | None) -> list[Pair]:
+    """The pairs of strings in a list or tuple expression; other elements are passed over."""
     found = []
     for item in value.elts if isinstance(value, (ast.List, ast.Tuple)) else []:
         words = item.elts if isinstance(item, (ast.Tuple, ast.List)) else []
         texts = [word.value for word in words if isinstance(word, ast.Constant) and isinstance(word.value, str)]
-        if len(texts) == 2:
-            found.append((texts[0], texts[1]))
+        if len(words) == len(texts) == 2:
+            found.append(Pair(texts[0], texts[1], words[1]))
     return found
 
 
@@ -63,21 +76,39 @@ def alembic_node(source: bytes) -> Node | None:
     module = _parse(source)
     if module is None:
         return None
-    revision = _assigned(module.body, "revision")
+    revision = assigned(module.body, "revision")
     if not (isinstance(revision, ast.Constant) and isinstance(revision.value, str)):
         return None
-    down = _assigned(module.body, "down_revision")
+    down = assigned(module.body, "down_revision")
     items = down.elts if isinstance(down, (ast.Tuple, ast.List)) else [down] if down else []
     after = tuple(item.value for item in items if isinstance(item, ast.Constant) and isinstance(item.value, str))
     return Node(revision.value, after)
 
 
 def heads(nodes: Mapping[str, Node]) -> list[str]:
-    """The migrations that none comes after."""
+    """The migrations that none comes after; a squash counts only where what it stands for is gone and unfollowed."""
     followed = {name for node in nodes.values() for name in node.after}
-    return sorted(name for name in nodes if name not in followed)
+    return sorted(
+        name
+        for name, node in nodes.items()
+        if name not in followed and not any(old in nodes or old in followed for old in node.replaces)
+    )
 
 
 def dangling(nodes: Mapping[str, Node]) -> list[tuple[str, str]]:
-    """Pairs of a migration and a predecessor that is not there."""
-    return sorted((node.name, name) for node in nodes.values() for name in node.after if name not in nodes)
+    """Pairs of a migration and a predecessor that is not there, nor stood for by a squash."""
+    known = nodes.keys() | {old for node in nodes.values() for old in node.replaces} | {"__first__", "__latest__"}
+    return sorted((node.name, name) for node in nodes.values() for name in node.after if name not in known)
+
+
+def descends(nodes: Mapping[str, Node], later: str, earlier: str) -> bool:
+    """Whether a migration comes after another, at any distance, or is it."""
+    left, seen = [later], set()
+    while left:
+        name = left.pop()
+        if name == earlier:
+            return True
+        if name not in seen and name in nodes:
+            seen.add(name)
+            left += nodes[name].after
+    return False

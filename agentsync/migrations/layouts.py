@@ -53,6 +53,11 @@ LAYOUTS = (
            template="{n}_{slug}/migration.sql", checksum=True, candidate=r"^\d+[^/]*$"),
     Layout("diesel", r"^(?P<n>[\d-]+)_\w+$", "", folders=True, stamp=17, template="{n}_{slug}/up.sql", down="down.sql",
            candidate=r"^\d[^/]*$"),
+    Layout("drizzle", r"^(?P<n>\d{4})_\w+\.sql$", width=4, late="skipped"),
+    Layout("atlas", r"^(?P<n>\d+)(_.*)?\.sql$", stamp=14, checksum=True, late="error"),
+    Layout("typeorm", r"^(?P<n>\d{13})-[\w-]+\.[jt]s$", stamp=13, template="{n}-{slug}.ts", candidate=r"^\d.*\.[jt]s$"),
+    Layout("liquibase", r"^(?P<n>\d{3,})[_-].*\.(xml|ya?ml|json)$", r"/(changelogs?|liquibase)/",
+           template="{n}_{slug}.xml", candidate=r"^\d.*\.(xml|ya?ml|json)$"),
     Layout("knex", r"^(?P<n>\d{14})_[\w-]+\.[cm]?[jt]s$", "", stamp=14, template="{n}_{slug}.js",
            candidate=r"^\d.*\.[cm]?[jt]s$"),
     Layout("ecto", r"^(?P<n>\d+)_.+\.exs$", "", stamp=14, template="{n}_{slug}.exs", candidate=r"\.exs$"),
@@ -124,6 +129,8 @@ _NEEDED_MARKERS = {
     "django": ("__init__.py",),
     "diesel": ("diesel.toml",),
     "sqlx": ("Cargo.toml",),
+    "drizzle": ("_journal.json",),
+    "atlas": ("atlas.sum",),
 }
 
 
@@ -135,7 +142,7 @@ def _fits(layout: Layout, where: str, named: Sequence[str], files: Sequence[str]
         return False
     if layout.name == "goose" and not any(name.endswith(".go") for name in named) and "goose" not in markers:
         return False
-    if layout.where or layout.name in ("flyway", "diesel", "golang-migrate"):
+    if layout.where or layout.name in ("flyway", "diesel", "golang-migrate", "drizzle", "atlas"):
         return True
     return bool(_FOLDER_HINT.search(where)) and (len(named) >= 2 or layout.name != "generic")
 
@@ -180,10 +187,10 @@ def next_text(layout: Layout, taken: Sequence[Numbered]) -> str:
         return str((newest.key[0] if newest else 0) + 1).zfill(width)
     digits = len(re.sub(r"\D", "", newest.text)) if newest else 14
     number = max(int(stamp_now(digits)), newest.key[0] + 1 if newest else 0)
-    return _written(str(number), newest.text if newest else "", layout)
+    return written(str(number), newest.text if newest else "", layout)
 
 
-def _written(digits: str, example: str, layout: Layout) -> str:
+def written(digits: str, example: str, layout: Layout) -> str:
     """Digits with the separators that the series uses: Laravel's underscores, Diesel's dashes."""
     if layout.name == "laravel":
         return f"{digits[:4]}_{digits[4:6]}_{digits[6:8]}_{digits[8:]}"

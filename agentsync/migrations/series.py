@@ -89,6 +89,8 @@ def _layout_of(repo: Repo, folder: str, present: Iterable[str]) -> Layout | None
     parent = os.path.join(repo.top, os.path.dirname(folder))
     markers = {name for name in _MARKER_FILES if os.path.exists(os.path.join(repo.top, name))}
     markers |= {name for name in ("env.py",) if os.path.exists(os.path.join(parent, name))}
+    if "meta/_journal.json" in below:
+        markers.add("_journal.json")
     if _mentions_goose(repo, folder, files):
         markers.add("goose")
     return detect(folder, files, subfolders, markers)
@@ -104,9 +106,9 @@ def _mentions_goose(repo: Repo, folder: str, files: list[str]) -> bool:
     return False
 
 
-def all_series(repo: Repo, rules: InForce) -> list[Series]:
-    """Every series of the repository: the configured ones and those detected in base and in this worktree."""
-    present = base_paths(repo, rules) | set(paths_in(repo, ""))
+def all_series(repo: Repo, rules: InForce, tree: str = "") -> list[Series]:
+    """Every series of the repository: the configured ones and those detected in base and in a tree (or the index)."""
+    present = base_paths(repo, rules) | set(paths_in(repo, tree))
     folders = {os.path.dirname(path) for path in present} | {
         os.path.dirname(os.path.dirname(path)) for path in present if path.endswith(".sql")
     }

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from agentsync.config.patterns import matches
+from agentsync.drivers.main import DRIVERS
 from agentsync.git.repo import Repo
+from agentsync.merging.formats import FORMATS
+from agentsync.merging.generated import KNOWN
 from agentsync.setup.files import read_or_empty, write_whole
 from agentsync.setup.hooks import shim
 from agentsync.text import shell_word
 
-DRIVERS = ("tasks", "lineage")
 TASKS_LINE = "/TASKS.md merge=agentsync-tasks"
 
 
@@ -28,9 +31,30 @@ def install_drivers(repo: Repo) -> None:
         repo.git("config", f"merge.agentsync-{name}.driver", command)
     path = attributes_file(repo)
     text = read_or_empty(path)
-    if TASKS_LINE.encode() not in text.splitlines():
-        gap = b"" if not text or text.endswith(b"\n") else b"\n"
-        write_whole(path, text + gap + TASKS_LINE.encode() + b"\n")
+    missing = [line.encode() for line in attribute_lines(repo) if line.encode() not in text.splitlines()]
+    if missing:  # ours first, so that any line of the user's own wins
+        write_whole(path, b"".join(line + b"\n" for line in missing) + text)
+
+
+def attribute_lines(repo: Repo) -> list[str]:
+    """The lines for `info/attributes`; files whose merge the repository's own attributes set are left to those."""
+    patterns = {pattern: "formats" for one in FORMATS for pattern in one.patterns}
+    patterns |= {name: "regenerate" for name, _ in KNOWN}
+    taken = _merged_by_others(repo)
+    lines = [
+        f"{f'**/{pattern}' if '/' in pattern else pattern} merge=agentsync-{driver}"
+        for pattern, driver in patterns.items()
+        if not any(matches([f"**/{pattern}" if "/" in pattern else pattern], path) for path in taken)
+    ]
+    return [*lines, TASKS_LINE]
+
+
+def _merged_by_others(repo: Repo) -> list[bytes]:
+    """The tracked paths for which somebody else set a merge driver."""
+    tracked = repo.git("ls-files", "-z").out
+    rows = repo.git("check-attr", "-z", "--stdin", "merge", stdin=tracked).out.split(b"\0")
+    found = zip(rows[0::3], rows[2::3], strict=False)
+    return [path for path, value in found if value != b"unspecified" and not value.startswith(b"agentsync-")]
 
 
 def remove_drivers(repo: Repo) -> list[str]:

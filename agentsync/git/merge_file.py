@@ -1,0 +1,31 @@
+"""A line merge of three contents, as git makes it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+from agentsync.errors import GitError
+from agentsync.git.run import run_git
+from agentsync.lean import TYPE_CHECKING
+from agentsync.merging.hunks import MARKER, Merged, parse_merged
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def merge_lines(environ: Mapping[str, str], base: bytes, ours: bytes, theirs: bytes) -> Merged:
+    """What `git merge-file --diff3` makes of three versions, taken apart.
+
+    Raises GitError where git cannot merge them as text, as for binary files.
+    """
+    with tempfile.TemporaryDirectory(prefix="agentsync-merge-") as folder:
+        names = []
+        for name, content in (("ours", ours), ("base", base), ("theirs", theirs)):
+            names.append(os.path.join(folder, name))
+            with open(names[-1], "wb") as file:
+                file.write(content)
+        done = run_git(["merge-file", "-p", "--diff3", f"--marker-size={MARKER}", *names], environ, ok=())
+    if done.code < 0 or done.code > 127:
+        raise GitError("git merge-file failed", done.err.decode("utf-8", "replace").strip())
+    return parse_merged(done.out)

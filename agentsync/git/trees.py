@@ -1,0 +1,129 @@
+"""Trees and commits made in the object database, without a work tree or the user's index."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+from agentsync.git.run import handed_environment, run_git
+from agentsync.lean import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from agentsync.git.repo import Repo
+
+
+class Entry(NamedTuple):
+    """What stands at a path of a tree: its mode (such as `100644`) and object id."""
+
+    mode: str
+    id: str
+
+
+def entries(repo: Repo, tree: str, *folders: bytes) -> dict[bytes, Entry]:
+    """The files of a tree or commit, at and below some folders (all, without any)."""
+    limit = [b"--", *folders] if folders else []
+    out = repo.git("--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", tree, *limit).out
+    return dict(_rows(out))
+
+
+def _rows(out: bytes) -> Iterator[tuple[bytes, Entry]]:
+    for row in out.split(b"\0"):
+        if row:
+            facts, _, path = row.partition(b"\t")
+            mode, _, object_id = facts.decode().split(" ")
+            yield path, Entry(mode, object_id)
+
+
+def write_blob(repo: Repo, content: bytes) -> str:
+    """Store a content and return its id."""
+    return repo.git("hash-object", "-w", "--stdin", stdin=content).out.decode().strip()
+
+
+def edited_tree(repo: Repo, tree: str, edits: Mapping[bytes, Entry | None]) -> str:
+    """The id of a tree with some paths written (or removed, for None), through an index of our own."""
+    if not edits:
+        return repo.git("rev-parse", "--verify", tree + "^{tree}").out.decode().strip()
+    with tempfile.TemporaryDirectory(prefix="agentsync-index-") as folder:
+        environ = {**handed_environment(repo.environ), "GIT_INDEX_FILE": os.path.join(folder, "index")}
+        place = ("-C", repo.top, f"--git-dir={repo.git_dir}", f"--work-tree={repo.top}")
+        run_git([*place, "read-tree", tree], environ)
+        rows = [_index_row(path, entry) for path, entry in sorted(edits.items(), key=lambda one: one[1] is not None)]
+        run_git([*place, "update-index", "-z", "--index-info"], environ, stdin=b"".join(rows))
+        return run_git([*place, "write-tree"], environ).out.decode().strip()
+
+
+def _index_row(path: bytes, entry: Entry | None) -> bytes:
+    """A row for `update-index --index-info -z`; mode 0 removes."""
+    mode, object_id = entry or Entry("0", "0" * 40)
+    return f"{mode} {object_id}\t".encode() + path + b"\0"
+
+
+def commit_tree(repo: Repo, tree: str, parents: Sequence[str], message: str) -> str:
+    """Store a commit by the user's own identity and return its id."""
+    flags = [word for parent in parents for word in ("-p", parent)]
+    return repo.git("commit-tree", tree, *flags, "-F", "-", stdin=message.encode()).out.decode().strip()
+
+
+class Conflict(NamedTuple):
+    """A path that git could not merge: its versions in the merge base, ours and theirs, where there are any."""
+
+    path: bytes
+    base: Entry | None
+    ours: Entry | None
+    theirs: Entry | None
+
+
+class TreeMerge(NamedTuple):
+    """A merge made in memory: the tree (with conflict markers in it), the conflicts, and git's words about them."""
+
+    tree: str
+    conflicts: tuple[Conflict, ...]
+    messages: tuple[str, ...]
+
+
+def merge_trees(repo: Repo, ours: str, theirs: str) -> TreeMerge:
+    """Merge two commits in memory (git-merge-tree(1), `--write-tree`); merge drivers run.
+
+    Raises GitError for unrelated histories and missing objects.
+    """
+    flags = ("-c", "rerere.enabled=false", "-c", "merge.conflictStyle=merge")
+    done = repo.git(*flags, "merge-tree", "--write-tree", "-z", "--messages", ours, theirs, ok=(0, 1))
+    head, *rest = done.out.split(b"\0")
+    stages: dict[bytes, dict[int, Entry]] = {}
+    index = 0
+    while index < len(rest) and rest[index]:
+        facts, _, path = rest[index].partition(b"\t")
+        mode, object_id, stage = facts.decode().split(" ")
+        stages.setdefault(path, {})[int(stage)] = Entry(mode, object_id)
+        index += 1
+    found = tuple(Conflict(path, *(known.get(stage) for stage in (1, 2, 3))) for path, known in stages.items())
+    return TreeMerge(head.decode(), found, tuple(_messages(rest[index + 1 :])))
+
+
+def _messages(fields: Sequence[bytes]) -> Iterator[str]:
+    """git's informational messages: `<count> NUL <paths> NUL <kind> NUL <text> NUL`, again and again."""
+    index = 0
+    while index < len(fields) and fields[index].isdigit():
+        after = index + 1 + int(fields[index])
+        if after + 1 >= len(fields):
+            return
+        if fields[after].startswith(b"CONFLICT"):
+            yield fields[after + 1].decode("utf-8", "replace").strip()
+        index = after + 2
+
+
+def merge_base(repo: Repo, one: str, other: str) -> str:
+    """The best common ancestor of two commits, empty for unrelated histories."""
+    return repo.git("merge-base", one, other, ok=(0, 1)).out.decode().strip()
+
+
+def changed_paths(repo: Repo, old: str, new: str) -> set[bytes]:
+    """The paths that differ between two trees or commits."""
+    out = repo.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new).out
+    return set(_nonempty(out.split(b"\0")))
+
+
+def _nonempty(items: Iterable[bytes]) -> Iterator[bytes]:
+    return (item for item in items if item)

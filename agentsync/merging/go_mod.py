@@ -1,0 +1,128 @@
+"""go.mod three ways. Pure; the grammar is the Go modules reference's, and so is the rule for versions (MVS)."""
+
+from __future__ import annotations
+
+import itertools
+
+from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.merging.three_way import ABSENT, ConflictError, merge_values, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from agentsync.merging.hunks import LineMerge
+    from agentsync.merging.three_way import Path
+
+    Key = tuple[str, ...]
+
+_WITH_SUBJECT = ("require", "replace", "exclude", "retract", "tool", "ignore")
+
+
+class Line(NamedTuple):
+    """One line: its text, what it is about (empty for blocks, blanks and comments), and what it says of it."""
+
+    text: str
+    key: Key
+    value: str
+    block: str
+
+
+def merge_go_mod(base: bytes, ours: bytes, theirs: bytes, by_lines: LineMerge) -> bytes:
+    """Of two versions of a module the higher, which is what Go itself would choose; the rest by key.
+
+    Raises ConflictError where a person must choose.
+    """
+    try:
+        lines = [_lines(side.decode()) for side in (base, ours, theirs)]
+    except UnicodeDecodeError as error:
+        raise ConflictError(str(error)) from error
+    before, mine, other = (_entries(side) for side in lines)
+    merged: dict[Key, str] = {}
+    for key in dict.fromkeys([*mine, *other, *before]):
+        sides = (before.get(key, ABSENT), mine.get(key, ABSENT), other.get(key, ABSENT))
+        value = merge_values(*sides, _policy, key)
+        if isinstance(value, str):
+            merged[key] = value
+    for text in itertools.chain(by_lines(base, ours, theirs).readings(), _spliced(lines[1], merged, ours)):
+        if _says(text, merged):
+            return text
+    raise ConflictError("no text says what was merged")
+
+
+def _says(text: bytes, merged: Mapping[Key, str]) -> bool:
+    try:
+        return _entries(_lines(text.decode())) == merged
+    except (ConflictError, UnicodeDecodeError):
+        return False
+
+
+def _spliced(ours: Sequence[Line], merged: Mapping[Key, str], source: bytes) -> Iterator[bytes]:
+    """Ours with what the merge changes written into it; nothing where something new has no place."""
+    out = [
+        line if not line.key or line.value == merged[line.key] else _changed(line, merged[line.key])
+        for line in ours
+        if not line.key or line.key in merged
+    ]
+    known = {line.key for line in ours}
+    if all(_insert(out, key, value) for key, value in merged.items() if key not in known):
+        text = "\n".join(line.text for line in out) + ("\n" if source.endswith(b"\n") else "")
+        yield (text.replace("\n", "\r\n") if b"\r\n" in source else text).encode()
+
+
+def _lines(text: str) -> list[Line]:
+    found, block = [], ""
+    for line in text.splitlines():
+        bare = line.strip()
+        word, _, rest = bare.partition(" ")
+        if not bare or bare.startswith("//") or bare == ")":
+            block = "" if bare == ")" else block
+            found.append(Line(line, (), "", block))
+        elif rest == "(":
+            block = word
+            found.append(Line(line, (), "", block))
+        else:
+            directive, body = (block, bare) if block else (word, rest)
+            subject, _, value = body.partition(" => " if directive == "replace" else " ")
+            named = directive in _WITH_SUBJECT
+            found.append(Line(line, (directive, subject) if named else (directive,), value if named else body, block))
+    return found
+
+
+def _entries(lines: Sequence[Line]) -> dict[Key, str]:
+    found: dict[Key, str] = {}
+    for line in lines:
+        if line.key in found:
+            raise ConflictError(f"{' '.join(line.key)} stands twice")
+        if line.key:
+            found[line.key] = line.value
+    return found
+
+
+def _policy(path: Path, base: object, ours: object, theirs: object) -> object:
+    if path[0] in ("require", "go", "toolchain") and isinstance(ours, str) and isinstance(theirs, str):
+        return max((ours, theirs), key=_height)
+    return refuse(path, base, ours, theirs)
+
+
+def _height(text: str) -> tuple[list[int], bool, str]:
+    """How high a version is; a pre-release is below its release."""
+    number, _, pre = text.split(" ")[0].removeprefix("go").lstrip("v").partition("-")
+    return [int(part) if part.isdigit() else 0 for part in number.split("+")[0].split(".")], not pre, pre
+
+
+def _changed(line: Line, value: str) -> Line:
+    return line._replace(text=line.text[: len(line.text) - len(line.value)] + value, value=value)
+
+
+def _insert(out: list[Line], key: Key, value: str) -> bool:
+    """Put a new entry into its block, in order; indirect ones into theirs. Whether there was a block."""
+    indirect = value.endswith("// indirect")
+    fitting = [i for i, line in enumerate(out) if line.block == key[0] and line.key]
+    alike = [i for i in fitting if out[i].value.endswith("// indirect") == indirect]
+    if len(key) < 2 or not fitting:
+        return False
+    places = alike or fitting
+    at = next((i for i in places if out[i].key > key), places[-1] + 1)
+    joint = " => " if key[0] == "replace" else " "
+    out.insert(at, Line(f"\t{key[1]}{joint}{value}", key, value, key[0]))
+    return True

@@ -1,0 +1,157 @@
+"""Conflicts where both sides only inserted lines: kept side by side where that is surely right. Pure.
+
+Registries, route tables and index files grow so. What both define, what is cut in half, and what does not parse
+afterwards stays a conflict.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+
+from agentsync.lean import TYPE_CHECKING
+from agentsync.merging.syntax import parses, suffix_of
+from agentsync.merging.three_way import ConflictError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentsync.merging.hunks import Hunk, Merged
+
+_KEYS = tuple(
+    re.compile(pattern, re.MULTILINE)
+    for pattern in (
+        rb"^\s*(?:async\s+)?(?:def|class|func|fn|interface|struct|enum|trait|module)\s+([\w.!?]+)",
+        rb"^\s*(?:export\s+)?(?:default\s+)?(?:async\s+)?(?:const|let|var|function|class|type|interface)\s+(\w+)",
+        rb"^\s*(?:pub(?:\([^)]*\))?\s+)?(?:mod|use|fn|struct|enum|const|static)\s+([\w:]+)",
+        rb"^\s*([A-Za-z_][\w.]*)\s*(?::[^=]+)?=(?!=)",
+        rb"^\s*['\"]?([\w./:-]+)['\"]?\s*(?::|=>)",
+        rb"^\s*(?:from\s+\S+\s+)?import\s+(.+?)\s*$",
+        rb"^\s*export\s+.*from\s+(\S+)",
+        rb"\(\s*['\"]([^'\"]*)['\"]",
+        rb"\bname\s*=\s*['\"]([^'\"]+)['\"]",
+        rb"^\s*([.#][\w-]+[^{,]*)[{,]",
+        rb"^\s*<(\w+)[^>]*\b(?:id|path|name)=",
+        rb"^\s*(?:create_table|add_index|add_foreign_key)\s+(.+)$",
+    )
+)
+_PAIRS = {b")": b"(", b"]": b"[", b"}": b"{"}
+
+
+def keys_in(lines: Sequence[bytes]) -> set[bytes]:
+    """What some lines define or name: two sides that share one may contradict each other."""
+    text = b"".join(lines)
+    return {found for pattern in _KEYS for found in pattern.findall(text)}
+
+
+def union(path: str, merged: Merged) -> bytes:
+    """The text with every conflict resolved by keeping both insertions.
+
+    Raises ConflictError where one has a base part, both define the same, or the result does not parse.
+    """
+    if not merged.hunks:
+        raise ConflictError("there is nothing to decide")
+
+    def decide(hunk: Hunk, before: Sequence[bytes], after: Sequence[bytes]) -> list[bytes]:
+        if not hunk.only_inserts:
+            raise ConflictError("both sides changed the same lines")
+        return _kept(path, hunk, before, after)
+
+    text = merged.resolved(decide)
+    if parses(path, text) is not True:
+        raise ConflictError("the result does not parse, or nothing here can tell")
+    return text
+
+
+def _kept(path: str, hunk: Hunk, before: Sequence[bytes], after: Sequence[bytes]) -> list[bytes]:
+    ours, theirs = list(hunk.ours), list(hunk.theirs)
+    if [line.strip() for line in ours] == [line.strip() for line in theirs]:
+        return ours
+    shared = {line.strip() for line in ours if line.strip()} & {line.strip() for line in theirs if line.strip()}
+    simple = all(_is_whole_line(line) for line in [*ours, *theirs] if line.strip())
+    if shared and not simple:
+        raise ConflictError("both sides inserted some of the same lines")
+    theirs = [line for line in theirs if line.strip() not in shared]
+    for side in (ours, theirs):
+        _require_whole(path, side, before)
+    if clash := keys_in(ours) & keys_in(theirs):
+        raise ConflictError(f"both define {sorted(clash)[0].decode('utf-8', 'replace')}")
+    if simple and _sorted_around(ours, theirs, before, after):
+        return sorted([*ours, *theirs], key=lambda line: line.strip())
+    if ours and not ours[-1].endswith(b"\n"):
+        ours[-1] += b"\n"
+    gap = [b"\n"] if _apart(ours, theirs, before) else []
+    return [*ours, *gap, *theirs]
+
+
+def _is_whole_line(line: bytes) -> bool:
+    """Whether a line stands for itself: an import, an entry, a call; opens and closes what it opens."""
+    return _balanced([line]) and not line.rstrip().endswith((b":", b"\\"))
+
+
+def _apart(ours: list[bytes], theirs: list[bytes], before: Sequence[bytes]) -> bool:
+    """Whether the insertions are paragraphs of their own, which need a blank line between."""
+    if not ours or not theirs or not ours[-1].strip() or not theirs[0].strip():
+        return False
+    return len(ours) > 1 and bool(before) and not before[-1].strip()
+
+
+def _require_whole(path: str, side: Sequence[bytes], before: Sequence[bytes]) -> None:
+    """Refuse an insertion that is cut out of the middle of something."""
+    lines = [line for line in side if line.strip()]
+    if not lines:
+        return
+    if not _balanced(lines):
+        raise ConflictError("an insertion opens or closes what the other lines hold")
+    last = re.sub(rb"\s*(#|//).*$", b"", lines[-1]).rstrip()
+    if suffix_of(path) in (".py", ".pyi"):
+        if last.endswith(b",") or _stands_alone(b"".join(side)):
+            return
+        raise ConflictError("an insertion is no whole statement and ends without a comma")
+    previous = next((line.rstrip() for line in reversed(before) if line.strip()), b"")
+    opened = previous.endswith((b"[", b"(", b","))
+    if opened and not last.endswith((b",", b"[", b"(")):
+        raise ConflictError("an insertion into a list ends without a comma")
+
+
+def _stands_alone(text: bytes) -> bool:
+    try:
+        ast.parse(textwrap.dedent(text.decode()))
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _balanced(lines: Sequence[bytes]) -> bool:
+    """Whether brackets outside of strings and comments close what they open, and nothing else."""
+    stack: list[bytes] = []
+    quote = b""
+    for line in lines:
+        index = 0
+        while index < len(line):
+            char = line[index : index + 1]
+            if quote:
+                index += char == b"\\"
+                quote = b"" if char == quote else quote
+            elif char in (b"'", b'"', b"`"):
+                quote = char
+            elif char == b"#" or line[index : index + 2] == b"//":
+                break
+            elif char in _PAIRS.values():
+                stack.append(char)
+            elif char in _PAIRS and (not stack or stack.pop() != _PAIRS[char]):
+                return False
+            index += 1
+        quote = quote if quote == b"`" else b""
+    return not stack and not quote
+
+
+def _sorted_around(ours: list[bytes], theirs: list[bytes], before: Sequence[bytes], after: Sequence[bytes]) -> bool:
+    """Whether the lines around, each side included, are in order."""
+    near = [line.strip() for line in before[-3:] if line.strip()], [line.strip() for line in after[:3] if line.strip()]
+    for side in (ours, theirs):
+        rows = [*near[0][-2:], *(line.strip() for line in side if line.strip()), *near[1][:2]]
+        if len(rows) < 4 or rows != sorted(rows):
+            return False
+    return not any(not line.strip() for line in [*ours, *theirs])

@@ -1,0 +1,254 @@
+"""Package manifests three ways: package.json, pyproject.toml, Cargo.toml, requirements files, go.mod. Pure.
+
+Each raises ConflictError where a person must choose.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import tomllib
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import AbstractTable, Array
+
+from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.merging.json_text import merge_json
+from agentsync.merging.three_way import ABSENT, ConflictError, key_order, merge_values, refuse, same
+from agentsync.merging.versions import merge_npm, merge_specifiers, merge_version, requirement, requirement_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+
+    from agentsync.merging.hunks import LineMerge
+    from agentsync.merging.three_way import Path, Policy
+
+_NPM_TABLES = (
+    "dependencies", "devDependencies", "peerDependencies", "optionalDependencies", "overrides", "resolutions",
+    "catalog", "engines",
+)  # fmt: skip
+
+
+def merge_package_json(base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> bytes:
+    """package.json: dependencies by range, `version` by height, the rest by key."""
+    return merge_json(base, ours, theirs, lines, _package_policy)
+
+
+def _package_policy(path: Path, base: object, ours: object, theirs: object) -> object:
+    if ABSENT in (ours, theirs):
+        return refuse(path, base, ours, theirs)
+    if path and path[0] in _NPM_TABLES:
+        return merge_npm(base, ours, theirs)
+    if path == ("version",):
+        return merge_version(base, ours, theirs)
+    return refuse(path, base, ours, theirs)
+
+
+def merge_pyproject(base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> bytes:
+    """pyproject.toml: PEP 508 lists by name, the rest by key."""
+    return _merge_toml(base, ours, theirs, lines, _pyproject_policy)
+
+
+def merge_cargo(base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> bytes:
+    """Cargo.toml: dependencies by range, features as a set, the rest by key."""
+    return _merge_toml(base, ours, theirs, lines, _cargo_policy)
+
+
+def _pyproject_policy(path: Path, base: object, ours: object, theirs: object) -> object:
+    if isinstance(ours, list) and isinstance(theirs, list) and (base is ABSENT or isinstance(base, list)):
+        return _merge_requirement_lists(path, base if isinstance(base, list) else [], ours, theirs)
+    if path and path[-1] in ("version", "current_version") and ABSENT not in (ours, theirs):
+        return merge_version(base, ours, theirs)
+    if "dependencies" in path and all(isinstance(side, str) for side in (ours, theirs)):
+        return merge_npm(base, ours, theirs)  # Poetry's carets and tildes are npm's
+    return refuse(path, base, ours, theirs)
+
+
+def _cargo_policy(path: Path, base: object, ours: object, theirs: object) -> object:
+    if ABSENT in (ours, theirs):
+        return refuse(path, base, ours, theirs)
+    if path == ("package", "version"):
+        return merge_version(base, ours, theirs)
+    if any(part.endswith("dependencies") for part in path) and path[-1] != "features":
+        texts = [side for side in (base, ours, theirs) if isinstance(side, str)]
+        if len(texts) >= 2 and isinstance(ours, str) and isinstance(theirs, str):
+            carets = {_caret(text): text for text in texts}
+            before = _caret(base) if isinstance(base, str) else base
+            return carets[merge_npm(before, _caret(ours), _caret(theirs))]
+    return refuse(path, base, ours, theirs)
+
+
+def _caret(text: str) -> str:
+    """Cargo's bare versions mean a caret."""
+    return "^" + text if text[:1].isdigit() else text
+
+
+def _merge_requirement_lists(
+    path: Path, base: Sequence[object], ours: Sequence[object], theirs: Sequence[object]
+) -> object:
+    keyed = [_by_requirement(side) for side in (base, ours, theirs)]
+    if any(side is None for side in keyed):
+        return refuse(path, base, ours, theirs)
+    before, mine, other = (side or {} for side in keyed)
+    merged = []
+    for key in key_order(list(before), list(mine), list(other)):
+        value = merge_values(before.get(key, ABSENT), mine.get(key, ABSENT), other.get(key, ABSENT), _one_requirement)
+        if value is not ABSENT:
+            merged.append(value)
+    return merged
+
+
+def _by_requirement(items: Sequence[object]) -> dict[str, str] | None:
+    found: dict[str, str] = {}
+    for item in items:
+        parsed = requirement(item) if isinstance(item, str) else None
+        if parsed is None or requirement_key(parsed) in found:
+            return None
+        found[requirement_key(parsed)] = str(item)
+    return found
+
+
+def _one_requirement(path: Path, base: object, ours: object, theirs: object) -> object:
+    """Two changed lines about one package: the one whose specifiers are right for both."""
+    sides = [requirement(side) if isinstance(side, str) else None for side in (ours, theirs)]
+    if sides[0] is None or sides[1] is None or sides[0].url or sides[1].url:
+        return refuse(path, base, ours, theirs)
+    old = requirement(base) if isinstance(base, str) else None
+    texts = [str(side.specifier) for side in sides if side]
+    chosen = merge_specifiers(str(old.specifier) if old else None, texts[0], texts[1])
+    return ours if chosen == texts[0] else theirs
+
+
+def _merge_toml(base: bytes, ours: bytes, theirs: bytes, lines: LineMerge, policy: Policy) -> bytes:
+    try:
+        old, mine, other = (tomllib.loads(side.decode()) for side in (base, ours, theirs))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConflictError(f"not TOML: {error}") from error
+    merged = merge_values(old, mine, other, policy)
+    assert isinstance(merged, dict)  # noqa: S101 (three maps merge to a map)
+    for text in itertools.chain(lines(base, ours, theirs).readings(), _spliced(ours, theirs, merged)):
+        if _says(text, merged):
+            return text
+    raise ConflictError("no text says what was merged")
+
+
+def _says(text: bytes, merged: object) -> bool:
+    try:
+        return same(tomllib.loads(text.decode()), merged)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return False
+
+
+def _spliced(ours: bytes, theirs: bytes, merged: Mapping[str, object]) -> Iterator[bytes]:
+    """Ours with what the merge changes written into it."""
+    try:
+        document, source = tomlkit.parse(ours.decode()), tomlkit.parse(theirs.decode())
+        _write_table(document, merged, source)
+        yield tomlkit.dumps(document).encode()
+    except (TOMLKitError, TypeError, ValueError):
+        return
+
+
+def _write_table(
+    table: MutableMapping[str, object], wanted: Mapping[str, object], source: Mapping[str, object]
+) -> None:
+    """Change a tomlkit table to the wanted values, with theirs' own text (comments too) for what is new."""
+    for key in [key for key in table if key not in wanted]:
+        del table[key]
+    for key, value in wanted.items():
+        known = table.get(key, ABSENT)
+        plain = known.unwrap() if hasattr(known, "unwrap") else known
+        if known is not ABSENT and same(plain, value):
+            continue
+        inner = source.get(key, ABSENT)
+        if isinstance(known, AbstractTable) and isinstance(value, dict):
+            _write_table(known, value, inner if isinstance(inner, AbstractTable) else {})
+        elif isinstance(known, Array) and isinstance(value, list):
+            _write_array(known, value)
+        else:
+            theirs = inner.unwrap() if hasattr(inner, "unwrap") else inner
+            table[key] = inner if inner is not ABSENT and same(theirs, value) else value
+
+
+def _write_array(array: Array, wanted: list[object]) -> None:
+    for index in range(len(array) - 1, -1, -1):
+        if not any(same(_plain(array[index]), item) for item in wanted):
+            del array[index]
+    for index, item in enumerate(wanted):
+        if index >= len(array) or not same(_plain(array[index]), item):
+            array.insert(index, item)
+
+
+def _plain(value: object) -> object:
+    return value.unwrap() if hasattr(value, "unwrap") else value
+
+
+class _Block(NamedTuple):
+    """A requirement with its continuation lines and the comments above it, or other lines (empty key)."""
+
+    key: str
+    line: str
+    text: str
+
+
+def merge_requirements(base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> bytes:
+    """requirements.txt: line by line by package; a compiled file is a lock file and is never merged."""
+    try:
+        texts = [side.decode("utf-8") for side in (base, ours, theirs)]
+    except UnicodeDecodeError as error:
+        raise ConflictError(str(error)) from error
+    if any("--hash=" in text or "autogenerated by" in text for text in texts):
+        raise ConflictError("a compiled requirements file is made anew, not merged")
+    sides = [_requirement_blocks(text) for text in texts]
+    keyed = [{block.key: block for block in side} for side in sides]
+    if any(len(known) != len(side) for known, side in zip(keyed, sides, strict=True)):
+        raise ConflictError("a package stands twice")
+    merged = []
+    for key in key_order(*(list(known) for known in keyed)):
+        block = _merge_blocks(*(known.get(key) for known in keyed))
+        if block is not None:
+            merged.append(block)
+    end = "\r\n" if "\r\n" in texts[1] else "\n"
+    spliced = "".join(
+        block.text if block.text.endswith("\n") or block is merged[-1] else block.text + end for block in merged
+    ).encode()
+    said = sorted((block.key, block.line) for block in merged)
+    for text in itertools.chain(lines(base, ours, theirs).readings(), [spliced]):
+        if sorted((block.key, block.line) for block in _requirement_blocks(text.decode("utf-8", "replace"))) == said:
+            return text
+    raise ConflictError("no text says what was merged")
+
+
+def _merge_blocks(base: _Block | None, ours: _Block | None, theirs: _Block | None) -> _Block | None:
+    texts = [block.text.strip() if block else None for block in (base, ours, theirs)]
+    if texts[1] == texts[2] or texts[2] == texts[0]:
+        return ours
+    if texts[1] == texts[0]:
+        return theirs
+    if ours is None or theirs is None or not ours.line:
+        raise ConflictError(f"{texts[1]} here, {texts[2]} there")
+    chosen = _one_requirement((), base.line if base else ABSENT, ours.line, theirs.line)
+    return ours if chosen == ours.line else theirs
+
+
+def _requirement_blocks(text: str) -> list[_Block]:
+    blocks: list[_Block] = []
+    pending = ""
+    lines = text.splitlines(keepends=True)
+    index = 0
+    while index < len(lines):
+        line = lines[index]
+        while line.rstrip().endswith("\\") and index + 1 < len(lines):
+            index += 1
+            line += lines[index]
+        index += 1
+        bare = re.sub(r"(^|\s)#.*", "", line).strip()
+        if not bare:
+            pending += line
+            continue
+        parsed = requirement(bare)
+        key = requirement_key(parsed) if parsed else f"={bare}"
+        blocks.append(_Block(key, bare if parsed else "", pending + line))
+        pending = ""
+    return [*blocks, _Block("", "", pending)] if pending else blocks

@@ -1,0 +1,139 @@
+"""The generic three-way merge of parsed values: maps by key, lists of scalars as sets, lists of maps by name. Pure.
+
+Conservative: what is not surely right is a conflict.
+"""
+
+from __future__ import annotations
+
+from agentsync.lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    Path = tuple[str, ...]
+    Policy = Callable[[Path, object, object, object], object]  # path, base, ours, theirs; raises ConflictError
+
+
+class ConflictError(Exception):
+    """Both sides changed the same thing differently; the text says which and why."""
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "absent"
+
+
+ABSENT = _Absent()
+
+
+def refuse(path: Path, _base: object, ours: object, theirs: object) -> object:
+    """The policy for what no rule covers."""
+    raise ConflictError(f"{'.'.join(path) or 'the document'}: {_short(ours)} here, {_short(theirs)} there")
+
+
+def _short(value: object) -> str:
+    text = "removed" if value is ABSENT else repr(value)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def merge_values(base: object, ours: object, theirs: object, policy: Policy = refuse, path: Path = ()) -> object:
+    """One value, three ways; `ABSENT` stands for what is not there.
+
+    `policy` decides where both sides changed a value differently and no structure helps.
+    Raises ConflictError.
+    """
+    if same(ours, theirs) or same(theirs, base):
+        return ours
+    if same(ours, base):
+        return theirs
+    maps = [side for side in (ours, theirs) if isinstance(side, dict)]
+    if len(maps) == 2 and (isinstance(base, dict) or base is ABSENT):
+        return _merge_maps(base if isinstance(base, dict) else {}, maps[0], maps[1], policy, path)
+    lists = [side for side in (ours, theirs) if isinstance(side, list)]
+    if len(lists) == 2 and (isinstance(base, list) or base is ABSENT):
+        merged = _merge_lists(base if isinstance(base, list) else [], lists[0], lists[1], policy, path)
+        if merged is not None:
+            return merged
+    return policy(path, base, ours, theirs)
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two parsed values are equal, `1`, `1.0` and `True` kept apart, as is the order of a map's keys not."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
+    return bool(one == other)
+
+
+def _merge_maps(
+    base: Mapping[str, object], ours: Mapping[str, object], theirs: Mapping[str, object], policy: Policy, path: Path
+) -> dict[str, object]:
+    merged: dict[str, object] = {}
+    for key in key_order(list(base), list(ours), list(theirs)):
+        sides = (base.get(key, ABSENT), ours.get(key, ABSENT), theirs.get(key, ABSENT))
+        value = merge_values(*sides, policy, (*path, key))
+        if value is not ABSENT:
+            merged[key] = value
+    return merged
+
+
+def key_order(base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]) -> list[str]:
+    """The keys of a merged map: sorted where both sides are, else ours, with theirs after what they follow there."""
+    every = list(dict.fromkeys([*ours, *theirs, *base]))
+    if len(ours) > 1 and len(theirs) > 1 and all(list(side) == sorted(side) for side in (ours, theirs)):
+        return sorted(every)
+    return woven(list(ours), theirs) + [key for key in base if key not in {*ours, *theirs}]
+
+
+def woven(ours: list[str], theirs: Sequence[str]) -> list[str]:
+    """Our items, with each of theirs that we lack after the one it follows there."""
+    out = list(ours)
+    before = None
+    for item in theirs:
+        if item not in out:
+            at = out.index(before) + 1 if before is not None else 0
+            while before is not None and at < len(out) and out[at] in ours and out[at] not in theirs:
+                at += 1  # ours first, then theirs, where both added at one place
+            out.insert(at, item)
+        before = item
+    return out
+
+
+def _merge_lists(
+    base: list[object], ours: list[object], theirs: list[object], policy: Policy, path: Path
+) -> list[object] | None:
+    if all(isinstance(item, (str, int)) for side in (base, ours, theirs) for item in side):
+        return _merge_sets(base, ours, theirs)
+    keys = [_named(side) for side in (base, ours, theirs)]
+    before, mine, other = keys
+    if before is None or mine is None or other is None:
+        return None
+    merged = [
+        merge_values(before.get(key, ABSENT), mine.get(key, ABSENT), other.get(key, ABSENT), policy, (*path, key))
+        for key in key_order(list(before), list(mine), list(other))
+    ]
+    return [item for item in merged if item is not ABSENT]
+
+
+def _merge_sets(base: list[object], ours: list[object], theirs: list[object]) -> list[object] | None:
+    if any(len(set(map(repr, side))) != len(side) for side in (base, ours, theirs)):
+        return None
+    kept = [item for item in base if item in ours and item in theirs]
+    if [item for item in ours if item in kept] != kept or [item for item in theirs if item in kept] != kept:
+        return None  # somebody reordered: order may mean something
+    gone = [item for item in base if item not in ours or item not in theirs]
+    texts = {repr(item): item for item in [*ours, *theirs]}
+    order = key_order([], [repr(item) for item in ours], [repr(item) for item in theirs])
+    return [texts[text] for text in order if texts[text] not in gone]
+
+
+def _named(items: Sequence[object]) -> dict[str, object] | None:
+    """A list of maps by the key that names each, None where none does."""
+    for field in ("name", "id", "path", "key"):
+        names = [item.get(field) if isinstance(item, dict) else None for item in items]
+        if all(isinstance(name, str) for name in names) and len(set(names)) == len(names):
+            return {str(name): item for name, item in zip(names, items, strict=True)}
+    return None

@@ -1,0 +1,292 @@
+"""Format merges: what is surely right merges, everything else stays a conflict, and the output always parses."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+
+import pytest
+from conftest import Tree
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agentsync.git.merge_file import merge_lines
+from agentsync.merging.formats import format_of, merge_format
+from agentsync.merging.hunks import Merged
+from agentsync.merging.three_way import ABSENT, ConflictError, merge_values, same
+
+
+def lines(base: bytes, ours: bytes, theirs: bytes) -> Merged:
+    return merge_lines(dict(os.environ), base, ours, theirs)
+
+
+def merged(path: str, base: str, ours: str, theirs: str) -> str | None:
+    made = merge_format(path.encode(), base.encode(), ours.encode(), theirs.encode(), lines)
+    return None if made is None else made.decode()
+
+
+def package(**dependencies: str) -> str:
+    return json.dumps({"name": "shop", "dependencies": dependencies}, indent=2) + "\n"
+
+
+values = st.recursive(
+    st.one_of(st.integers(0, 3), st.sampled_from(["a", "b", "c"]), st.booleans()),
+    lambda inner: st.one_of(
+        st.dictionaries(st.sampled_from("abcd"), inner, max_size=3), st.lists(st.sampled_from("abcd"), unique=True)
+    ),
+    max_leaves=6,
+)
+documents = st.dictionaries(st.sampled_from("vwxyz"), values, max_size=4)
+
+
+@given(documents, documents)
+def test_one_side_unchanged_is_the_other(base: object, changed: object) -> None:
+    assert same(merge_values(base, changed, base), changed)
+    assert same(merge_values(base, base, changed), changed)
+    assert same(merge_values(base, changed, changed), changed)
+
+
+def _as_sets(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _as_sets(inner) for key, inner in value.items()}
+    return sorted(map(repr, value)) if isinstance(value, list) else value
+
+
+@given(documents, documents, documents)
+def test_sides_swapped_say_the_same(base: object, ours: object, theirs: object) -> None:
+    results = []
+    for one, two in ((ours, theirs), (theirs, ours)):
+        try:
+            results.append(_as_sets(merge_values(base, one, two)))
+        except ConflictError:
+            results.append(ABSENT)
+    assert results[0] == results[1]
+
+
+@settings(max_examples=40, deadline=None)
+@given(documents, documents, documents, st.sampled_from([None, 2, 4, "\t"]), st.booleans())
+def test_merged_json_parses_and_says_what_was_merged(
+    base: object, ours: object, theirs: object, indent: int | str | None, crlf: bool
+) -> None:
+    texts = [json.dumps(side, indent=indent) + "\n" for side in (base, ours, theirs)]
+    if crlf:
+        texts = [text.replace("\n", "\r\n") for text in texts]
+    try:
+        wanted = merge_values(base, ours, theirs)
+    except ConflictError:
+        return
+    made = merged("locales/en.json", *texts)
+    assert made is not None
+    assert same(json.loads(made), wanted)
+
+
+tables = st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 3))
+
+
+@settings(max_examples=40, deadline=None)
+@given(tables, tables, tables)
+def test_merged_toml_parses_and_says_what_was_merged(
+    base: dict[str, int], ours: dict[str, int], theirs: dict[str, int]
+) -> None:
+    texts = ["[tool.x] # kept\n" + "".join(f"{key} = {value}\n" for key, value in side.items())
+             for side in (base, ours, theirs)]  # fmt: skip
+    try:
+        wanted = merge_values(base, ours, theirs)
+    except ConflictError:
+        assert merged("pyproject.toml", *texts) is None
+        return
+    made = merged("pyproject.toml", *texts)
+    assert made is not None
+    assert tomllib.loads(made)["tool"]["x"] == wanted
+    assert "# kept" in made
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs", "wanted"),
+    [
+        ("^1.0.0", "^1.2.0", "^1.4.0", "^1.4.0"),  # two upgrades within a major version
+        ("^1.0.0", "~1.2.0", "^1.2.0", "~1.2.0"),  # one narrower than the other
+        ("1.0.0", "1.2.0", "1.3.0", "1.3.0"),  # two pins, both forward
+        ("^1.0.0", "5.90.2", "^5.80.0", "5.90.2"),  # a pin inside the other's range
+        ("^1.0.0", "^2.0.0", "^3.0.0", None),  # nothing satisfies both
+        ("^1.0.0", "^2.0.0", "0.9.0", None),
+        ("^1.0.0", "workspace:*", "^1.1.0", None),
+        ("^1.0.0", "^1.2.0-rc.1", "^1.1.0", None),
+        ("^1.0.0", "latest", "next", None),
+    ],
+)
+def test_package_json_ranges(base: str, ours: str, theirs: str, wanted: str | None) -> None:
+    made = merged("package.json", package(a=base), package(a=ours), package(a=theirs))
+    assert (json.loads(made)["dependencies"]["a"] if made else None) == wanted
+
+
+def test_package_json_keeps_style_and_order() -> None:
+    base = '{\n\t"name": "shop",\n\t"dependencies": {\n\t\t"m": "1.0.0"\n\t}\n}'
+    ours = base.replace('"m": "1.0.0"', '"a": "1.0.0",\n\t\t"m": "1.0.0"')
+    theirs = base.replace('"m": "1.0.0"', '"m": "1.0.0",\n\t\t"z": "2.0.0"').replace('"shop"', '"store"')
+    made = merged("web/package.json", base, ours, theirs)
+    assert made == (
+        '{\n\t"name": "store",\n\t"dependencies": {\n\t\t"a": "1.0.0",\n\t\t"m": "1.0.0",\n\t\t"z": "2.0.0"\n\t}\n}'
+    )
+
+
+@pytest.mark.parametrize("broken", ['{"a": 1,}', '{"a": 1, "a": 2}', "<<<<<<< HEAD\n{}", "[1 2]", '{"a": NaN}', ""])
+def test_what_is_no_json_is_left_to_git(broken: str) -> None:
+    assert merged("package.json", package(a="1.0.0"), broken, package(a="2.0.0")) is None
+
+
+def test_requirements_by_package() -> None:
+    base = "# web\nflask==2.0\nrequests>=2\n"
+    ours = "# web\nFlask==2.1\nrequests>=2\nattrs\n"
+    theirs = "# web\nflask==2.3\nrequests>=2.5\n"
+    assert merged("requirements.txt", base, ours, theirs) is not None
+    made = merged("requirements.txt", base, ours, theirs) or ""
+    assert sorted(line for line in made.splitlines() if line) == ["# web", "attrs", "flask==2.3", "requests>=2.5"]
+
+
+def test_a_compiled_requirements_file_is_not_merged() -> None:
+    base = "# autogenerated by pip-compile\na==1\n"
+    assert merged("requirements.txt", base, base + "b==1\n", base + "c==1\n") is None
+
+
+def test_go_mod_takes_the_higher_version() -> None:
+    base = "module x\n\ngo 1.21\n\nrequire (\n\ta.b/c v1.0.0\n\td.e/f v1.0.0 // indirect\n)\n"
+    ours = base.replace("c v1.0.0", "c v1.2.0").replace("go 1.21", "go 1.22")
+    theirs = base.replace("c v1.0.0", "c v1.10.0\n\tb.b/b v0.1.0").replace("go 1.21", "go 1.23")
+    made = merged("go.mod", base, ours, theirs) or ""
+    assert "a.b/c v1.10.0" in made
+    assert "go 1.23" in made
+    assert made.index("a.b/c") < made.index("b.b/b") < made.index("d.e/f")
+
+
+def test_cargo_features_are_a_set() -> None:
+    base = '[package]\nversion = "0.1.0"\n\n[dependencies]\nserde = { version = "1.0", features = ["derive"] }\n'
+    ours = base.replace('["derive"]', '["derive", "rc"]').replace("0.1.0", "0.2.0")
+    theirs = base.replace('["derive"]', '["derive", "alloc"]').replace("0.1.0", "0.1.1").replace('"1.0"', '"1.1"')
+    found = tomllib.loads(merged("Cargo.toml", base, ours, theirs) or "")
+    assert found["package"]["version"] == "0.2.0"
+    assert sorted(found["dependencies"]["serde"]["features"]) == ["alloc", "derive", "rc"]
+
+
+CHANGES = "# Changelog\n\n## Unreleased\n\n### Added\n- one\n\n## 1.0\n- first\n"
+
+
+def test_changelog_entries_of_both() -> None:
+    made = merged("CHANGELOG.md", CHANGES, CHANGES.replace("- one\n", "- one\n- two\n"),
+                  CHANGES.replace("- one\n", "- one\n- three\n"))  # fmt: skip
+    assert made == CHANGES.replace("- one\n", "- one\n- two\n- three\n")
+
+
+def test_changelog_entry_stays_unreleased_when_base_cuts_a_release() -> None:
+    ours = CHANGES.replace("- one\n", "- one\n- two\n")
+    theirs = CHANGES.replace(
+        "## Unreleased\n\n### Added\n- one\n", "## Unreleased\n\n### Added\n\n## 1.1\n\n### Added\n- one\n"
+    )
+    made = merged("CHANGELOG.md", CHANGES, ours, theirs) or ""
+    assert made.index("- two") < made.index("## 1.1") < made.index("- one")
+    assert made.count("- one") == 1
+
+
+def test_changelog_two_edits_of_an_entry_conflict() -> None:
+    assert merged("CHANGELOG.md", CHANGES, CHANGES.replace("one", "won"), CHANGES.replace("one", "ones")) is None
+
+
+URLS = "from . import views\n\nurlpatterns = [\n    path('a', views.a),\n    path('z', views.z),\n]\n"
+
+
+def test_registry_keeps_both_insertions() -> None:
+    ours = URLS.replace("    path('z'", "    path('m', views.m),\n    path('z'")
+    theirs = URLS.replace("    path('z'", "    path('n', views.n),\n    path('z'")
+    made = merged("shop/urls.py", URLS, ours, theirs) or ""
+    assert made.index("'m'") < made.index("'n'")
+
+
+@pytest.mark.parametrize(
+    ("mine", "other"),
+    [
+        ("    path('m', views.m),\n", "    path('m', views.n),\n"),  # the same route
+        ("    path('m', views.m)\n", "    path('n', views.n),\n"),  # no comma
+        ("    path('m',\n", "    path('n', views.n),\n"),  # cut in half
+    ],
+)
+def test_registry_refuses_what_is_not_sure(mine: str, other: str) -> None:
+    at = "    path('z'"
+    assert merged("urls.py", URLS, URLS.replace(at, mine + at), URLS.replace(at, other + at)) is None
+
+
+def test_registry_refuses_a_hunk_with_a_base_part() -> None:
+    assert merged("urls.py", URLS, URLS.replace("views.z", "views.y"), URLS.replace("views.z", "views.x")) is None
+
+
+def test_schema_rb_takes_the_newest_version_and_both_tables() -> None:
+    tables = [f'  create_table "{name}" do |t|\n    t.string "x"\n  end\n\n' for name in ("alpha", "omega")]
+    base = "ActiveRecord::Schema[7.0].define(version: 2025_01_01_000000) do\n" + "".join(tables) + "end\n"
+    table = '  create_table "{0}" do |t|\n    t.string "{0}_x"\n  end\n\n'
+    ours = base.replace("01_01_000000", "02_01_000000").replace(
+        '  create_table "omega', table.format("beta") + '  create_table "omega'
+    )
+    theirs = base.replace("01_01_000000", "03_01_000000").replace(
+        'create_table "alpha" do |t|\n', 'create_table "alpha" do |t|\n    t.integer "n"\n'
+    )
+    made = merged("db/schema.rb", base, ours, theirs) or ""
+    assert "2025_03_01_000000" in made
+    assert '"beta"' in made
+    assert 't.integer "n"' in made
+
+
+@pytest.mark.parametrize("path", ["package.json", "a/b/package.json", "src/app/routes.ts", "web/locales/de/a.json",
+                                  "requirements/dev.txt", "CHANGELOG.md", "docs/changes.rst"])  # fmt: skip
+def test_formats_by_path(path: str) -> None:
+    assert format_of(path.encode()) is not None
+
+
+@pytest.mark.parametrize("path", ["tsconfig.json", "src/app.py", "README.md", "package-lock.json", "data/en.json"])
+def test_other_files_are_left_to_git(path: str) -> None:
+    assert format_of(path.encode()) is None
+
+
+def _two_branches(main: Tree, name: str, base: str, ours: str, theirs: str) -> None:
+    main.commit(name, base)
+    main.ok("checkout", "-q", "-b", "side")
+    main.commit(name, theirs)
+    main.ok("checkout", "-q", "main")
+    main.commit(name, ours)
+
+
+def test_git_merge_uses_the_driver(main: Tree) -> None:
+    ours, theirs = package(a="1.0.0", m="1.0.0"), package(m="1.0.0", z="1.0.0")
+    _two_branches(main, "package.json", package(m="1.0.0"), ours, theirs)
+    main.ok("merge", "-q", "--no-edit", "side")
+    assert list(json.loads(main.read("package.json"))["dependencies"]) == ["a", "m", "z"]
+
+
+def test_a_generated_file_stays_in_conflict_with_ours(main: Tree) -> None:
+    _two_branches(main, "uv.lock", "1\n", "2\n", "3\n")
+    done = main.git("merge", "-q", "--no-edit", "side")
+    assert done.code == 1
+    assert "uv lock && git add uv.lock" in done.err
+    assert main.read("uv.lock") == "2\n"
+    assert main.ok("diff", "--name-only", "--diff-filter=U") == "uv.lock"
+
+
+@pytest.mark.parametrize("damage", ["exit 1", "exit 127", "kill -9 $$", "echo broken >&2; exit 3"])
+def test_a_broken_driver_ends_in_gits_own_conflict(main: Tree, damage: str) -> None:
+    wrapper = main.path / ".git" / "agentsync" / "merge-driver"
+    fake = main.path.parent / "python-that-fails"
+    fake.write_text(f"#!/bin/sh\n{damage}\n")
+    fake.chmod(0o755)
+    rows = [f"python={fake}" if row.startswith("python=") else row for row in wrapper.read_text().splitlines()]
+    wrapper.write_text("\n".join(rows) + "\n")
+    _two_branches(main, "package.json", package(m="1.0.0"), package(m="2.0.0"), package(m="3.0.0"))
+    assert main.git("merge", "-q", "--no-edit", "side").code == 1
+    found = main.read("package.json")
+    assert all(part in found for part in ("2.0.0", "3.0.0", "<<<<<<<", ">>>>>>>"))
+
+
+def test_the_repositorys_own_merge_attribute_wins(bare_tree: Tree) -> None:
+    bare_tree.commit(".gitattributes", "CHANGELOG.md merge=union\n")
+    bare_tree.commit("CHANGELOG.md", CHANGES)
+    bare_tree.synced("init", "--yes")
+    assert bare_tree.ok("check-attr", "merge", "CHANGELOG.md").endswith(": union")
+    assert bare_tree.ok("check-attr", "merge", "package.json").endswith(": agentsync-formats")
