@@ -9,6 +9,7 @@ from agentsync.errors import AgentsyncError, ConfigError
 from agentsync.git.objects import is_ancestor
 from agentsync.git.refs import HEADS, resolve_ref
 from agentsync.git.repo import Repo
+from agentsync.git.run import run_git, scrubbed_environment
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.record import dump, load, text_of
 from agentsync.text import one_line
@@ -154,7 +155,9 @@ def find_base(repo: Repo) -> Base:
 
 def _git_settings(repo: Repo) -> dict[str, str]:
     pattern = r"^(agentsync\.base|branch\..*\.(remote|merge))$"
-    out = repo.git("config", "--null", "--get-regexp", pattern, ok=(0, 1)).out.decode("utf-8", "surrogateescape")
+    words = (f"--git-dir={repo.git_dir}", "config", "--null", "--get-regexp", pattern)
+    # from the files alone: what `git -c` says counts for one command, and must not decide what base is
+    out = run_git(words, scrubbed_environment(repo.environ), ok=(0, 1)).out.decode("utf-8", "surrogateescape")
     rows = [row.partition("\n") for row in out.split("\0") if row]
     return {key: value for key, _, value in rows}
 

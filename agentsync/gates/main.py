@@ -45,14 +45,14 @@ def _gate(hook: str, arguments: Sequence[str], environ: Mapping[str, str]) -> in
     if hook == "reference-transaction":
         from agentsync.gates.ref_gate import gate_refs
 
-        lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").splitlines()
+        lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").split("\n")
         if arguments[:1] != ["prepared"] or not any(f" {HEADS}" in line for line in lines):
             return 0
         return gate_refs(open_scene(repo), lines)
     if hook == "pre-push":
         from agentsync.gates.push_gate import gate_push
 
-        lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").splitlines()
+        lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").split("\n")
         return gate_push(open_scene(repo), arguments, lines)
     if hook == "prepare-commit-msg":
         from agentsync.gates.message import prepare_message

@@ -39,9 +39,9 @@ def observe(hook: str, arguments: Sequence[str], scene: Scene) -> None:
 def _after_checkout(scene: Scene, arguments: Sequence[str]) -> None:
     """In a new worktree git gives zeros as the old commit: what base has needs no judging; show the markers."""
     repo, head = scene.repo, head_of(scene.repo)
-    unjudged = head.branch and head.commit and not judged_tip(repo.private_dir, head.branch)
+    unjudged = head.branch and head.commit and not judged_tip(repo, head.branch)
     if unjudged and any(scene.contains(tip, head.commit) for tip in scene.rules.base.commits):
-        note_judged(repo.private_dir, head.branch, head.commit)
+        note_judged(repo, head.branch, head.commit)
     if arguments and is_zero(arguments[0]):
         from agentsync.locks.markers import show_all
 

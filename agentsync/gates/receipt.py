@@ -33,7 +33,7 @@ class Receipt(NamedTuple):
 
 def content_of(parents: Sequence[str], raw: bytes) -> str:
     """The content of a commit to be, as `git diff-tree` will print it."""
-    lines = raw.decode("utf-8", "surrogateescape").splitlines()
+    lines = raw.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n") if raw else []
     return "\n".join([" ".join(parents), *([""] if lines else []), *lines])
 
 

@@ -51,27 +51,22 @@ def parse_moves(repo: Repo, lines: Sequence[str]) -> list[Move]:
     return moves
 
 
-class Owner(NamedTuple):
-    """On whose branch a move happens: the holder, and the worktree folder of ours that keeps its judged tips."""
+def owner_of(scene: Scene, ref: str) -> Holder | None:
+    """Who answers for a branch; None for a branch that is neither base nor any registered agent's.
 
-    holder: Holder
-    private_dir: str
-
-
-def owner_of(scene: Scene, ref: str) -> Owner | None:
-    """Who answers for a branch; None for a branch that is neither base nor any registered agent's."""
+    The scene's holder must be who runs the process.
+    """
     repo = scene.repo
     own = attached_branches(repo, repo.git_dir, repo.private_dir)
     if ref == scene.rules.base.ref or ref in own:
-        mine = Owner(scene.holder, repo.private_dir)
-        return None if scene.holder.is_human and ref != scene.rules.base.ref else mine
+        return None if scene.holder.is_human and ref != scene.rules.base.ref else scene.holder
     for worktree in worktrees(repo):
         private = private_dir_of(worktree.git_dir)
         key = read_line(os.path.join(private, "holder")).split(" ")[0]
         if key and ref in attached_branches(repo, worktree.git_dir, private):
             agent, _, worktree_id = key.rpartition("@")
             holder = Holder(agent, worktree_id)
-            return None if holder.is_human else Owner(holder, private)
+            return None if holder.is_human else holder
     return None
 
 
@@ -102,19 +97,21 @@ def whole_move(scene: Scene, move: Move, steps: Sequence[Transition]) -> Transit
 
 def gate_refs(scene: Scene, lines: Sequence[str]) -> int:
     """Judge a prepared transaction; 0 lets it go on, 1 vetoes it."""
-    for move in parse_moves(scene.repo, lines):
-        owner = owner_of(scene, move.ref)
+    moves = parse_moves(scene.repo, lines)
+    for move, owner in [(move, owner_of(scene, move.ref)) for move in moves]:
         if owner is None:
             continue
-        scene.holder = owner.holder
-        if not _admit(scene, move, owner):
+        scene.holder = owner
+        if not _admit(scene, move):
             return 1
     return 0
 
 
-def _admit(scene: Scene, move: Move, owner: Owner) -> bool:
+def _admit(scene: Scene, move: Move) -> bool:
     steps = unjudged_steps(scene, move)
     whole = whole_move(scene, move, steps)
+    if _goes_back(scene, move):
+        steps = [*steps, whole]
 
     def judge() -> Verdict:
         return joined([judge_steps(scene, steps, move.ref), judge_move(scene, whole, move.ref, move.new)])
@@ -136,11 +133,16 @@ def _admit(scene: Scene, move: Move, owner: Owner) -> bool:
         say_warnings(scene, "reference-transaction", warned)
         if steps:
             record_event(scene.repo.shared_dir, "no-receipt", holder=scene.holder.key, ref=move.ref, commit=move.new)
-    note_judged(owner.private_dir, move.ref, move.new)
+    note_judged(scene.repo, move.ref, move.new)
     landing = len(steps) > 1 or any(len(step.parents) > 1 for step in steps)
     if landing and move.ref == scene.rules.base.ref and CHAINS in scene.snapshot.tree(b""):
         write_private(scene.repo, LANDING_NOTE, "")
     return True
+
+
+def _goes_back(scene: Scene, move: Move) -> bool:
+    """Whether base would lose commits: what that takes away is judged as a change."""
+    return move.ref == scene.rules.base.ref and bool(move.old) and not scene.contains(move.new, move.old)
 
 
 def _covered(repo: Repo, steps: Sequence[Transition]) -> bool:

@@ -44,7 +44,8 @@ class Repo(NamedTuple):
 
     def lines(self, *arguments: str | bytes, ok: Sequence[int] = (0,)) -> list[str]:
         """The output of a git call as lines of text."""
-        return self.git(*arguments, ok=ok).out.decode("utf-8", "surrogateescape").splitlines()
+        text = self.git(*arguments, ok=ok).out.decode("utf-8", "surrogateescape")
+        return text.removesuffix("\n").split("\n") if text else []
 
 
 def private_dir_of(git_dir: str) -> str:
@@ -124,7 +125,7 @@ def discover(environ: Mapping[str, str]) -> Repo:
         raise NoRepositoryError(
             "not inside a git repository", why[-1] if why else "git found none", "cd into one, or run: git init"
         )
-    bare, git_dir, common_dir = asked.out.decode("utf-8", "surrogateescape").splitlines()
+    bare, git_dir, common_dir = asked.out.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n")
     top = run_git(["rev-parse", "--path-format=absolute", "--show-toplevel"], dict(environ), ok=())
     if bare == "true" or top.code != 0:
         raise NoRepositoryError(

@@ -65,7 +65,13 @@ class Result(NamedTuple):
 
 
 def _steady(environ: Mapping[str, str]) -> dict[str, str]:
-    return {**environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+    return {
+        **environ,
+        "GIT_NO_REPLACE_OBJECTS": "1",  # a replaced commit would be judged by what stands in for it
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C",
+    }
 
 
 def scrubbed_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 
 from agentsync.git.objects import CatFile, blob_at, cat_file, is_ancestor
-from agentsync.git.refs import attached_branches, worktrees
-from agentsync.git.repo import Repo, private_dir_of, read_line
+from agentsync.git.repo import Repo, read_line
 from agentsync.holders.identity import Holder
 from agentsync.lean import TYPE_CHECKING
 
@@ -56,33 +55,46 @@ class Scene:
         return self._ancestry[key]
 
 
-def judged_file(private_dir: str, ref: str) -> str:
-    """Where a worktree keeps the last tip of a branch that a gate judged."""
-    return os.path.join(private_dir, "judged", ref)
+MOST_JUDGED = 200  # the newest that count; older ones have landed, or their lock is long gone
 
 
-def judged_tip(private_dir: str, ref: str) -> str:
+def judged_file(repo: Repo, ref: str) -> str:
+    """Where the last tip of a branch that a gate judged is kept (hooks/reference-transaction reads it too)."""
+    return os.path.join(repo.shared_dir, "judged", f"{ref}.tip")
+
+
+def judged_tip(repo: Repo, ref: str) -> str:
     """That tip, empty when there is none."""
-    return read_line(judged_file(private_dir, ref))
+    return read_line(judged_file(repo, ref))
 
 
-def note_judged(private_dir: str, ref: str, commit: str) -> None:
+def note_judged(repo: Repo, ref: str, commit: str) -> None:
     """Note a judged tip; a projection, so failing to write it only means judging again."""
-    path = judged_file(private_dir, ref)
+    path = judged_file(repo, ref)
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(f"{path}.new", "w", encoding="ascii") as file:
+        with open(f"{path}.{os.getpid()}", "w", encoding="ascii") as file:
             file.write(commit + "\n")
-        os.replace(f"{path}.new", path)
+        os.replace(f"{path}.{os.getpid()}", path)
     except OSError:
         return
 
 
 def judged_tips(repo: Repo) -> list[str]:
-    """Every tip that a gate judged for a branch some worktree works on."""
-    tips = []
-    for worktree in worktrees(repo):
-        private = private_dir_of(worktree.git_dir)
-        if os.path.isdir(os.path.join(private, "judged")):
-            tips += [judged_tip(private, ref) for ref in attached_branches(repo, worktree.git_dir, private)]
-    return list(dict.fromkeys(tip for tip in tips if tip))
+    """The newest tips that a gate judged, of whatever branch and worktree: renamed and removed ones count too."""
+    found: list[tuple[float, str]] = []
+    folders = [os.path.join(repo.shared_dir, "judged")]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    elif entry.name.endswith(".tip"):
+                        found.append((entry.stat().st_mtime, entry.path))
+        except OSError:
+            continue
+    newest = [path for _, path in sorted(found, reverse=True)]
+    for path in newest[2 * MOST_JUDGED :]:
+        os.unlink(path)
+    return list(dict.fromkeys(tip for path in newest[:MOST_JUDGED] if (tip := read_line(path))))

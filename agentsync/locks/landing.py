@@ -121,5 +121,5 @@ def _branch_with(repo: Repo, commit: str) -> str:
     found = repo.git(
         "for-each-ref", f"--contains={commit}", "--format=%(refname:short)", "refs/heads", "refs/remotes", ok=()
     )
-    names = found.out.decode("utf-8", "replace").splitlines() if found.code == 0 else []
+    names = found.out.decode("utf-8", "surrogateescape").split("\n") if found.code == 0 else []
     return names[0] if names else ""
