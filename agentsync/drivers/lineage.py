@@ -6,7 +6,7 @@ from agentsync.git.hashing import object_id
 from agentsync.git.repo import Repo
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.query import chain_of
-from agentsync.locks.rules import lineage
+from agentsync.locks.rules import built_on, lineage
 from agentsync.state.store import Store
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ def by_chain(repo: Repo, path: bytes, base: bytes, ours: bytes, theirs: bytes) -
 
 
 def _had(chain: Chain, blob: str) -> list[int]:
-    """The positions that a side whose version this is has had: all up to it, for each version builds on the last."""
+    """The positions that a side whose version this is has had."""
     places = [index for index, version in enumerate(chain.versions) if version.blob == blob]
-    return list(range(places[-1] + 1)) if places else []
+    return list(built_on(chain, places[-1])) if places else []
 
 
 def _blob_id(chain: Chain, content: bytes) -> str:

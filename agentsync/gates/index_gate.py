@@ -10,6 +10,7 @@ from agentsync.gates.say import allowed_by_a_person, say_refusal, say_warnings
 from agentsync.git.objects import RAW, empty_tree, parse_raw
 from agentsync.git.refs import head_of
 from agentsync.git.repo import read_line
+from agentsync.holders.registry import write_private
 from agentsync.judging.scene import Scene
 from agentsync.judging.verdict import Transition, Verdict, joined
 from agentsync.lean import TYPE_CHECKING
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agentsync.git.repo import Repo
+
+
+LANDING_NOTE = "note"  # the shims of post-commit and post-merge start Python only when it stands
+DETACHED = "detached"
 
 
 def merge_parents(repo: Repo) -> list[str]:
@@ -68,6 +73,8 @@ def gate_index(scene: Scene, hook: str, git_pid: str) -> int:
         if refused:
             say_refusal(scene, hook, refused)
             return 1
+    if not ref and verdict.concerned:  # a detached HEAD moves no branch: nobody else would see the commit
+        write_private(repo, LANDING_NOTE, DETACHED)
     plain = not (verdict.concerned or verdict.records or verdict.findings or len(parents) > 1)
     state = scene.store.current()
     trailers = () if scene.holder.is_human or is_replay(repo) else (f"Agent: {scene.holder.agent}", *verdict.trailers)

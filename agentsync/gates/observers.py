@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
+from agentsync.gates.index_gate import DETACHED, LANDING_NOTE, write_verdict
+from agentsync.gates.judge import judge_steps
+from agentsync.git.objects import commits
 from agentsync.git.refs import head_of, is_zero
+from agentsync.git.repo import read_line
 from agentsync.holders.registry import private_file
 from agentsync.judging.scene import judged_tip, note_judged
+from agentsync.judging.verdict import Transition
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.landing import settle
 from agentsync.locks.model import Chain, chain_record, parse_chain
@@ -21,9 +26,6 @@ if TYPE_CHECKING:
     from agentsync.record import Record
 
 
-LANDING_NOTE = "note"  # the shims of post-commit and post-merge start Python only when it stands
-
-
 def observe(hook: str, arguments: Sequence[str], scene: Scene) -> None:
     """What a hook that cannot refuse does; the scene has registered the holder already."""
     if hook == "post-checkout":
@@ -32,8 +34,18 @@ def observe(hook: str, arguments: Sequence[str], scene: Scene) -> None:
         pairs = [line.split()[:2] for line in sys.stdin.buffer.read().decode("ascii", "replace").splitlines()]
         map_rewritten(scene, {pair[0]: pair[1] for pair in pairs if len(pair) == 2})
     elif os.path.exists(private_file(scene.repo, LANDING_NOTE)):
+        note = read_line(private_file(scene.repo, LANDING_NOTE))
         os.unlink(private_file(scene.repo, LANDING_NOTE))
+        if note == DETACHED and not head_of(scene.repo).branch:
+            _grow_chains(scene)
         settle(scene.repo, scene.rules.base, scene.store, scene.holder, [b""])
+
+
+def _grow_chains(scene: Scene) -> None:
+    """A commit on a detached HEAD, which the gate admitted, joins the chains of the paths locked here."""
+    made = commits(scene.repo, "HEAD", "--max-count=1")
+    steps = [Transition(commit.parents, commit.changes, commit.id) for commit in made]
+    write_verdict(scene, lambda: judge_steps(scene, steps, ""), judge_steps(scene, steps, ""), "commit, detached")
 
 
 def _after_checkout(scene: Scene, arguments: Sequence[str]) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 
-from agentsync.gates.index_gate import in_rebase, write_verdict
+from agentsync.gates.index_gate import LANDING_NOTE, in_rebase, write_verdict
 from agentsync.gates.judge import judge_move, judge_steps, split
-from agentsync.gates.observers import LANDING_NOTE
 from agentsync.gates.receipt import read_receipt
 from agentsync.gates.say import allowed_by_a_person, say_refusal, say_warnings
 from agentsync.git.objects import commits, empty_tree, parse_raw, tree_changes

@@ -39,6 +39,11 @@ class Scene:
         """What stands at a path in a commit; empty for nothing."""
         return blob_at(self.cat, self.repo, commit, path) if commit else ""
 
+    def mode(self, commit: str, path: bytes) -> str:
+        """The mode of what stands at a path in a commit, such as `100644`; empty for nothing."""
+        out = self.repo.git("--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, b"--", path, ok=()).out
+        return out.split(b" ")[0].decode()
+
     def content(self, blob: str) -> bytes:
         """A blob's bytes; empty for no blob."""
         return (self.cat.read(blob.encode()) or b"") if blob else b""

@@ -7,16 +7,19 @@ import time
 from agentsync.config.patterns import matches
 from agentsync.errors import RefusedError
 from agentsync.git.objects import Change, commits
-from agentsync.git.refs import attached_branches, resolve_ref
+from agentsync.git.refs import resolve_ref
 from agentsync.git.repo import read_line
+from agentsync.judging.scene import judged_tips
 from agentsync.judging.verdict import Finding, Transition, Verdict
 from agentsync.lean import TYPE_CHECKING
-from agentsync.locks.model import Chain, Target, Version, chain_record, lock_record
+from agentsync.locks.model import ABSENT, Chain, Target, Version, chain_record, lock_record
 from agentsync.locks.query import Held, chain_of, locks_on
 from agentsync.locks.rules import needs_renewal, passes_by_content
 from agentsync.text import shell_path, show_path
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agentsync.judging.scene import Scene
     from agentsync.record import Record
 
@@ -40,8 +43,11 @@ def judge_locks(scene: Scene, step: Transition, ref: str) -> Verdict:
         concerned = True
         chain = chain_of(scene.snapshot, change.path)
         if _passes(scene, step, change, chain):
+            records |= _remapped(scene, step, change, chain)
             continue
         others = [one for one in held if one.lock.holder != scene.holder]
+        if others and _merges_by_itself(scene, step, change):
+            continue
         if (others or _may_replay(scene, step, ref)) and _replays(scene, step, change, ref):
             continue
         if others:
@@ -105,9 +111,32 @@ def _refusal(scene: Scene, refused: list[Held]) -> list[Finding]:
 
 
 def _passes(scene: Scene, step: Transition, change: Change, chain: Chain | None) -> bool:
+    if change.old == change.new:  # only its mode changes, or it becomes a link: content tells nothing
+        return any(scene.mode(parent, change.path) == change.new_mode for parent in step.parents[1:])
     first = step.parents[0] if step.parents else ""
     blobs = [change.old, *(scene.blob(parent, change.path) for parent in step.parents[1:])]
     return passes_by_content(change.new, blobs, chain, lambda commit: scene.contains(first, commit))
+
+
+def _remapped(scene: Scene, step: Transition, change: Change, chain: Chain | None) -> dict[bytes, Record | None]:
+    """The chain naming the commit that its holder made again, as a soft reset or a pick leaves it."""
+    if chain is None or not step.commit or chain.holder != scene.holder.key:
+        return {}
+    place = max((index for index, version in enumerate(chain.versions) if version.blob == change.new), default=-1)
+    if place < 1 or scene.contains(step.commit, chain.versions[place].commit):
+        return {}
+    versions = list(chain.versions)
+    versions[place] = versions[place]._replace(commit=step.commit)
+    return {chain.place: chain_record(chain._replace(versions=tuple(versions)))}
+
+
+def _merges_by_itself(scene: Scene, step: Transition, change: Change) -> bool:
+    """Whether a merge has at this path just what git makes of its parents: nobody edited anything."""
+    if len(step.parents) != 2:
+        return False
+    done = scene.repo.git("merge-tree", "--write-tree", "--name-only", "-z", "--no-messages", *step.parents, ok=())
+    tree, *conflicts = done.out.split(b"\0")
+    return done.code in (0, 1) and change.path not in conflicts and scene.blob(tree.decode(), change.path) == change.new
 
 
 def _equals_grandparent(scene: Scene, step: Transition, change: Change) -> bool:
@@ -130,7 +159,8 @@ def _taken_on_the_spot(scene: Scene, step: Transition, change: Change, ref: str)
         locks, _ = new_locks(scene.repo, scene.rules, scene.snapshot, request)
         return {**settlement, **{lock.target.place: lock_record(lock) for lock in locks}}
     locks, _ = new_locks(scene.repo, scene.rules, scene.snapshot, request)
-    named = [lock._replace(ref=ref, commit=step.commit) if step.commit else lock for lock in locks]
+    before = resolve_ref(scene.repo, ref) or ABSENT
+    named = [lock._replace(ref=ref, before=before) if step.commit else lock for lock in locks]
     return {lock.target.place: lock_record(lock) for lock in named}
 
 
@@ -138,9 +168,9 @@ def _continued(scene: Scene, step: Transition, change: Change, chain: Chain | No
     """The chain with the step's version appended; a new chain begins with the version before."""
     first = step.parents[0] if step.parents else step.commit
     start = chain or Chain(change.path, (Version(change.old, first),))
-    grown = start._replace(
-        versions=(*start.versions, Version(change.new, step.commit)), holder=scene.holder.key, handed=0, landed=""
-    )
+    apart = change.old != start.last.blob and not scene.contains(first, start.last.commit)
+    versions = (*start.versions, Version(change.new, step.commit, apart))
+    grown = start._replace(versions=versions, holder=scene.holder.key, handed=0, landed="")
     return {grown.place: chain_record(grown)}
 
 
@@ -150,28 +180,57 @@ def _may_replay(scene: Scene, step: Transition, ref: str) -> bool:
 
 
 def _replays(scene: Scene, step: Transition, change: Change, ref: str) -> bool:
-    """Whether the same change of this path was judged before, as a rebase, amend or cherry-pick brings it again."""
+    """Whether the same change of this path was judged before, as a rebase, amend, squash or cherry-pick brings it again.
+
+    What the first parent has already is not brought again but done anew.
+    """
+    tips = list(dict.fromkeys(tip for tip in (*judged_tips(scene.repo), resolve_ref(scene.repo, ref)) if tip))
+    known = [*scene.rules.base.commits, *step.parents[:1]]
+    judged = [
+        one
+        for commit in commits(scene.repo, *tips, "--not", *known, paths=[change.path])
+        if commit.id != step.commit
+        for one in commit.changes
+        if one.path == change.path
+    ]
+    for picked in _judged_picks(scene, tips):
+        for commit in commits(scene.repo, picked, "--max-count=1", paths=[change.path]):
+            judged += [one for one in commit.changes if one.path == change.path]
+    if _leads_to(judged, change):
+        return True
     wanted = _patch(scene, change)
-    for source in _judged_sources(scene, ref):
-        limit = ["--not", *scene.rules.base.commits] if scene.rules.base.commits else []
-        extra = (
-            ["--max-count=1"] if not source.startswith("refs/") and source != resolve_ref(scene.repo, ref) else limit
-        )
-        for commit in commits(scene.repo, source, *extra, paths=[change.path]):
-            if commit.id == step.commit:
-                continue
-            same = [one for one in commit.changes if one.path == change.path]
-            if any((one.old, one.new) == (change.old, change.new) or _patch(scene, one) == wanted for one in same):
-                return True
-    return False
+    return any(_patch(scene, one) == wanted for one in [*judged, *_sums(scene, tips, change.path)])
 
 
-def _judged_sources(scene: Scene, ref: str) -> list[str]:
-    repo = scene.repo
-    picked = [read_line(f"{repo.git_dir}/{name}") for name in ("CHERRY_PICK_HEAD", "REBASE_HEAD")]
-    attached = [resolve_ref(repo, branch) for branch in attached_branches(repo, repo.git_dir, repo.private_dir)]
-    found = [*picked, resolve_ref(repo, ref), *attached]
-    return list(dict.fromkeys(source for source in found if source))
+def _judged_picks(scene: Scene, tips: Sequence[str]) -> list[str]:
+    """The commit being picked or rebased, where a gate judged it; a pick does not vouch for itself."""
+    picked = [read_line(f"{scene.repo.git_dir}/{name}") for name in ("CHERRY_PICK_HEAD", "REBASE_HEAD")]
+    trusted = [*tips, *scene.rules.base.commits]
+    return [commit for commit in picked if commit and any(scene.contains(tip, commit) for tip in trusted)]
+
+
+def _leads_to(judged: Sequence[Change], change: Change) -> bool:
+    """Whether judged changes, one after the other, make just this one: two commits squashed into one."""
+    reached, grown = {change.old}, True
+    while grown:
+        fresh = {one.new for one in judged if one.old in reached} - reached
+        reached, grown = reached | fresh, bool(fresh)
+    return change.new in reached and change.new != change.old
+
+
+_MOST_SUMS = 20
+
+
+def _sums(scene: Scene, tips: Sequence[str], path: bytes) -> list[Change]:
+    """What whole judged branches do to a path, as a squash of them does."""
+    found = []
+    for tip in tips[:_MOST_SUMS]:
+        for base in scene.rules.base.commits:
+            fork = scene.repo.git("merge-base", base, tip, ok=(0, 1)).out.decode().strip()
+            old, new = scene.blob(fork, path), scene.blob(tip, path)
+            if fork and old != new:
+                found.append(Change(path, "", "", old, new))
+    return found
 
 
 def _patch(scene: Scene, change: Change) -> tuple[bytes, ...]:

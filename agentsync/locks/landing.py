@@ -117,9 +117,12 @@ def _has_last_version(repo: Repo, chain: Chain, head: str) -> bool:
 
 
 def _branch_with(repo: Repo, commit: str) -> str:
-    """A branch that contains a commit, local ones first; empty when none does."""
+    """What to merge for a commit: a branch that has it, local ones first, else a worktree's detached HEAD; or empty."""
     found = repo.git(
         "for-each-ref", f"--contains={commit}", "--format=%(refname:short)", "refs/heads", "refs/remotes", ok=()
     )
     names = found.out.decode("utf-8", "surrogateescape").split("\n") if found.code == 0 else []
-    return names[0] if names else ""
+    if names and names[0]:
+        return names[0]
+    heads = [head_of(repo, worktree.git_dir).commit for worktree in worktrees(repo) if worktree.present]
+    return next((head for head in dict.fromkeys(heads) if head and is_ancestor(repo, commit, head)), "")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from agentsync.record import Record
 
 RESOURCES = b"resources"
+_APART = " apart"
 ABSENT = "-"  # stands for "no such file" where a version's blob id would be
 
 
@@ -51,7 +52,7 @@ class Lock(NamedTuple):
     """A lock: who holds which target, since and until when (epoch seconds), renewed by how much.
 
     `kind` is `command`, `marker` (a hand-made marker file) or `exclusive` (taken by a gate, for one commit:
-    over as soon as `ref` has moved to `commit`).
+    over as soon as `ref` is no longer where it was, at `before`, `-` for nowhere).
     """
 
     target: Target
@@ -64,7 +65,7 @@ class Lock(NamedTuple):
     task: str = ""
     taken_from: str = ""
     ref: str = ""
-    commit: str = ""
+    before: str = ""
 
 
 def lock_record(lock: Lock) -> Record:
@@ -78,7 +79,7 @@ def lock_record(lock: Lock) -> Record:
         "lease": lock.lease,
         "kind": lock.kind,
     }
-    optional = {key: getattr(lock, key) for key in ("reason", "task", "taken_from", "ref", "commit")}
+    optional = {key: getattr(lock, key) for key in ("reason", "task", "taken_from", "ref", "before")}
     return {**record, **{key: value for key, value in optional.items() if value}}
 
 
@@ -91,15 +92,19 @@ def parse_lock(record: Record) -> Lock:
         number_of(record, "until"),
         number_of(record, "lease"),
         text_of(record, "kind"),
-        *(text_of(record, key) for key in ("reason", "task", "taken_from", "ref", "commit")),
+        *(text_of(record, key) for key in ("reason", "task", "taken_from", "ref", "before")),
     )
 
 
 class Version(NamedTuple):
-    """One version of a path: its blob (empty: no such file) and the commit that brought it."""
+    """One version of a path: its blob (empty: no such file) and the commit that brought it.
+
+    `apart`: whoever committed it did not have the version before it, so neither holds what the other did.
+    """
 
     blob: str
     commit: str
+    apart: bool = False
 
 
 class Chain(NamedTuple):
@@ -143,7 +148,8 @@ def lock_room(path: bytes) -> bytes:
 
 def chain_record(chain: Chain) -> Record:
     """A chain as its record."""
-    record: Record = {"versions": [f"{v.blob or ABSENT} {v.commit}" for v in chain.versions], "holder": chain.holder}
+    rows = [f"{one.blob or ABSENT} {one.commit}{_APART if one.apart else ''}" for one in chain.versions]
+    record: Record = {"versions": rows, "holder": chain.holder}
     if chain.handed:
         record["handed"] = chain.handed
     if chain.landed:
@@ -155,8 +161,8 @@ def parse_chain(path: bytes, record: Record) -> Chain:
     """The reverse of `chain_record`."""
     versions = []
     for row in list_of(record, "versions"):
-        blob, _, commit = row.partition(" ")
-        versions.append(Version("" if blob == ABSENT else blob, commit))
+        blob, _, commit = row.removesuffix(_APART).partition(" ")
+        versions.append(Version("" if blob == ABSENT else blob, commit, row.endswith(_APART)))
     return Chain(
         path, tuple(versions), text_of(record, "holder"), number_of(record, "handed"), text_of(record, "landed")
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 
-from agentsync.git.objects import is_ancestor
 from agentsync.git.refs import resolve_ref
 from agentsync.git.repo import Repo
 from agentsync.holders.registry import is_gone, last_seen, registration_of
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.locks.model import (
+    ABSENT,
     RESOURCES,
     Chain,
     Lock,
@@ -41,9 +41,8 @@ def weigh(repo: Repo, snapshot: Snapshot, lock: Lock) -> Held:
     """Whether a lock still holds: its lease, its holder's worktree, and for a gate's lock whether its ref moved."""
     ends = expires(lock, last_seen(repo.common_dir, lock.holder.worktree))
     live = time.time() < ends and not is_gone(repo.common_dir, registration_of(snapshot, lock.holder))
-    if live and lock.commit:
-        now = resolve_ref(repo, lock.ref)
-        live = not (now == lock.commit or (bool(now) and is_ancestor(repo, lock.commit, now)))
+    if live and lock.before:
+        live = (resolve_ref(repo, lock.ref) or ABSENT) == lock.before
     return Held(lock, ends, live)
 
 

@@ -44,15 +44,22 @@ def position(chain: Chain, blob: str, in_history: Callable[[str], bool]) -> int:
 def passes_by_content(new: str, parents: Sequence[str], chain: Chain | None, in_history: Callable[[str], bool]) -> bool:
     """Whether a path's new blob needs no lock for what it is.
 
-    It equals a parent's, or is in the path's chain later than the first parent's. `in_history` tells whether a
-    commit is in the first parent's history.
+    It equals a parent's (unless that puts back what the first parent's has left behind in the chain), or is in the
+    chain later than the first parent's. `in_history` tells whether a commit is in the first parent's history.
     """
-    if new in parents:
-        return True
     if chain is None or not parents:
-        return False
-    newest = [index for index, version in enumerate(chain.versions) if version.blob == new]
-    return bool(newest) and newest[-1] > position(chain, parents[0], in_history)
+        return new in parents
+    here = position(chain, parents[0], in_history)
+    newest = max((index for index, version in enumerate(chain.versions) if version.blob == new), default=-1)
+    if new in parents:
+        return not 0 <= newest < here  # a merge that brings an older version back takes a newer one away
+    return newest > here
+
+
+def built_on(chain: Chain, place: int) -> range:
+    """The positions that the version at `place` contains: down to one whose author lacked what was before it."""
+    first = max((index for index in range(place + 1) if chain.versions[index].apart), default=0)
+    return range(first, place + 1)
 
 
 class Lineage(NamedTuple):
@@ -66,8 +73,8 @@ def lineage(chain: Chain, ours: str, theirs: str, had_by_ours: Sequence[int], ha
     """Merge one path by its chain.
 
     `had_by_*` are the positions in the chain that each side's history has. The merge base is the latest
-    version that both sides had; where one side's own version is later in the chain than everything the other
-    side had, and the other side has nothing of its own after it, it wins.
+    version that both sides had; where one side's own version is later in the chain and its history has the other
+    side's, it wins.
     """
     common = [index for index in had_by_ours if index in set(had_by_theirs)]
     base = chain.versions[max(common)].blob if common else None
@@ -76,7 +83,10 @@ def lineage(chain: Chain, ours: str, theirs: str, had_by_ours: Sequence[int], ha
     ours_at = _last_place(chain, ours, had_by_ours)
     theirs_at = _last_place(chain, theirs, had_by_theirs)
     if ours_at >= 0 and theirs_at >= 0 and ours_at != theirs_at:
-        return Lineage(ours if ours_at > theirs_at else theirs, base)
+        later, earlier, had = (
+            (ours, theirs_at, had_by_ours) if ours_at > theirs_at else (theirs, ours_at, had_by_theirs)
+        )
+        return Lineage(later if earlier in had else None, base)
     if common and theirs == base:
         return Lineage(ours, base)
     if common and ours == base:
