@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -16,10 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentsync.config.patterns import matches
+from agentsync.errors import StateError
 from agentsync.holders.identity import Holder
 from agentsync.locks.attributes import attribute_line
 from agentsync.locks.model import Chain, Lock, Target, Version, chain_record, lock_record, parse_chain, parse_lock
 from agentsync.locks.rules import lineage, overlaps, passes_by_content, position
+from agentsync.state.turn import Turn
 
 
 def test_one_path_however_it_is_written(main: Tree, one: Tree, two: Tree) -> None:
@@ -91,6 +94,33 @@ def test_agent_names_that_cannot_be(one: Tree, name: str) -> None:
     assert done.code == (2 if name else 0), done
 
 
+def suspend_out_of_turn(main: Tree, process: subprocess.Popen[bytes]) -> None:
+    """Stop a process at a moment when it does not hold the turn of writing."""
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        with (main.path / ".git/agentsync/turn.lock").open() as turn:
+            try:
+                fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                process.send_signal(signal.SIGCONT)
+                time.sleep(0.01)
+            else:
+                return
+
+
+def test_a_suspended_writer_holds_others_up_but_not_for_ever(
+    main: Tree, one: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one.synced("lock", "shared.txt")
+    with (main.path / ".git/agentsync/turn.lock").open() as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        monkeypatch.setattr("agentsync.state.turn.PATIENCE", 0.1)
+        with pytest.raises(StateError, match="writing the shared state"), Turn(turn.name):
+            pass
+        done = one.commit("shared.txt", "while somebody holds the turn\n")
+    assert done.code == 0
+
+
 def test_waiting_is_first_come_first_served(main: Tree, one: Tree, two: Tree) -> None:
     three = main.worktree("three")
     one.synced("lock", "shared.txt")
@@ -110,7 +140,7 @@ def test_waiting_is_first_come_first_served(main: Tree, one: Tree, two: Tree) ->
     while line() < 2:
         time.sleep(0.05)
     for process in (first, second):
-        process.send_signal(signal.SIGSTOP)
+        suspend_out_of_turn(main, process)
     one.synced("unlock", "shared.txt")
     pusher = main.sync("lock", "shared.txt")
     assert pusher.code == 1

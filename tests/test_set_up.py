@@ -184,7 +184,7 @@ def test_a_wrong_configuration_is_one_clear_error_and_blocks_nobody(main: Tree, 
     one = main.worktree("one")
     done = one.commit("a.txt", "a\n")
     assert done.code == 0
-    assert "could not decide" in done.err
+    assert "the settings before it stay in force" in done.err
 
 
 def test_two_worktrees_of_one_folder_name_are_two_holders(main: Tree) -> None:

@@ -119,7 +119,7 @@ def run_unlock(paths: tuple[str, ...], options: UnlockOptions) -> int:
     if not targets:
         if options.everything:
             return 0
-        raise UsageError("nothing to unlock", "name a path, or --all", "agentsync unlock PATH")
+        raise UsageError("unlock what?", "name a path, or --all for every lock held here", "agentsync unlock --all")
     released = give_back(here.repo, here.store, here.holder, targets, one_line(options.reason) if options.force else "")
     take_away(here.repo, released)
     for one in released:

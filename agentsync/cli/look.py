@@ -84,7 +84,9 @@ def _screen(here: Here, *, as_json: bool) -> int:
     if as_json:
         answer_json({"base": here.rules.base.name, "worktrees": facts})
         return 0
-    answer(f"base {here.rules.base.name}, {len(held)} locks, {len(claims)} claims")
+    base = here.rules.base
+    shown = base.name if base.newest_name == base.name else f"{base.name} (at {base.newest_name})"
+    answer(f"base {shown}, {len(held)} locks, {sum(not claim.done for claim in claims)} claims")
     for line in table(rows):
         answer(line)
     return 0

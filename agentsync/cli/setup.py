@@ -9,9 +9,10 @@ import click
 from click.shell_completion import get_completion_class
 
 from agentsync.cli.output import answer, answer_json, narrate
-from agentsync.errors import UsageError
+from agentsync.errors import RefusedError, UsageError
 from agentsync.git.refs import HEADS, resolve_ref
 from agentsync.git.repo import discover
+from agentsync.holders.identity import in_agent_tool
 from agentsync.setup.doctor import examine, mend
 from agentsync.setup.init import apply, look, steps, summary
 from agentsync.setup.uninstall import committed_files
@@ -79,7 +80,7 @@ def doctor(fix: bool, as_json: bool) -> int:  # noqa: FBT001
     repo = discover(dict(os.environ))
     if fix:
         for path in mend(repo):
-            narrate(f"installed {path}")
+            narrate(f"mended {path}")
     checks = examine(repo)
     if as_json:
         answer_json({"checks": [check._asdict() for check in checks]})
@@ -99,7 +100,11 @@ def uninstall(yes: bool) -> int:  # noqa: FBT001
     Locks, claims and their history go too. Files that belong to the repository are listed, not touched.
     """
     repo = discover(dict(os.environ))
-    if not yes and sys.stdin.isatty() and not click.confirm("Remove agentsync from this clone?", err=True):
+    if in_agent_tool(repo.environ):
+        raise RefusedError("only a person uninstalls", "an agent's tool runs this", "agentsync status")
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("nobody can be asked here", "every lock and claim would go", "agentsync uninstall --yes")
+    if not yes and not click.confirm("Remove agentsync from this clone?", err=True):
         return 1
     for line in take_out(repo):
         answer(f"restored or removed {line}")

@@ -45,7 +45,7 @@ def read_plan(here: Here) -> list[Task]:
     twice = duplicates(tasks)
     if twice:
         raise UsageError(f"{FILE} has {one_line(', '.join(twice[:3]))} more than once", "an id names one task",
-                         f"give each its own id in {FILE}")  # fmt: skip
+                         f"grep -n {shell_word(twice[0])} {FILE}")  # fmt: skip
     return tasks
 
 
@@ -56,6 +56,12 @@ def landed_ids(here: Here) -> dict[str, bool]:
         data = here.repo.git("cat-file", "blob", f"{commit}:{FILE}", ok=()).out
         found |= {one.id.lower(): True for one in parse(decode(data)) if one.done}
     return found
+
+
+def plan_now(here: Here) -> list[Task]:
+    """The tasks here, with those that base shows as done marked so."""
+    landed = landed_ids(here)
+    return [one._replace(mark="x") if landed.get(one.id.lower()) else one for one in read_plan(here)]
 
 
 def done_ids(here: Here, tasks: Sequence[Task]) -> set[str]:
@@ -87,7 +93,7 @@ def holders_and_files(claims: dict[str, Claim]) -> dict[str, tuple[str, Sequence
 def run_next(*, wanted: bool, as_json: bool, agent: str) -> int:
     """The next free task, claimed if `wanted`."""
     here = open_here(agent)
-    tasks = read_plan(here)
+    tasks = plan_now(here)
     done = done_ids(here, tasks)
     settle_claims(here.store, here.holder, landed_ids(here))
     require_room(here)

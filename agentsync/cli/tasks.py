@@ -11,7 +11,7 @@ from agentsync.cli.task_actions import (
     claims_by_id,
     done_ids,
     holders_and_files,
-    landed_ids,
+    plan_now,
     plan_path,
     print_task,
     read_plan,
@@ -49,9 +49,7 @@ def task() -> None:
 def list_(as_json: bool, agent: str) -> int:  # noqa: FBT001
     """Every task with its state and who has it."""
     here = open_here(agent, register=False)
-    tasks, claims = read_plan(here), claims_by_id(here, here.store.snapshot())
-    landed = landed_ids(here)
-    tasks = [one._replace(mark="x") if landed.get(one.id.lower()) else one for one in tasks]
+    tasks, claims = plan_now(here), claims_by_id(here, here.store.snapshot())
     free, waiting = available(tasks, done_ids(here, tasks), holders_and_files(claims))
     state = {one.id: "free" for one in free} | {one.task.id: one.why for one in waiting}
     unlisted = [claim for key, claim in claims.items() if key not in {one.id.lower() for one in tasks}]
@@ -84,7 +82,7 @@ def next_(wanted: bool, as_json: bool, agent: str) -> int:  # noqa: FBT001
 def show(name: str, as_json: bool, agent: str) -> int:  # noqa: FBT001
     """One task: its title, files, dependencies and holder."""
     here = open_here(agent, register=False)
-    one = require_task(read_plan(here), name)
+    one = require_task(plan_now(here), name)
     claim = claim_of(here.store.snapshot(), one.id)
     live = claim if claim and is_live(here.repo, here.rules.base, here.store.snapshot(), claim) else None
     if as_json:
@@ -150,7 +148,7 @@ def done(name: str, agent: str) -> int:
 def check(as_json: bool, agent: str) -> int:  # noqa: FBT001
     """Open tasks whose files overlap, and those that name no files; exit 1 when there are any."""
     here = open_here(agent, register=False)
-    tasks = [one for one in read_plan(here) if one.open]
+    tasks = [one for one in plan_now(here) if one.open]
     overlaps = [
         (one.id, other.id, shared)
         for index, one in enumerate(tasks)

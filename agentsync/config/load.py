@@ -104,6 +104,16 @@ def in_force(repo: Repo) -> InForce:
     return InForce(base, config)
 
 
+def last_in_force(repo: Repo) -> InForce:
+    """What was in force before base's configuration broke, else the defaults: for gates, which must go on."""
+    try:
+        with open(_cache_path(repo), "rb") as file:
+            config = from_record(load(file.read()))
+    except (OSError, AgentsyncError, KeyError, ValueError):
+        config = defaults()
+    return InForce(find_base(repo), config)
+
+
 def _at_now(repo: Repo, ref: str, upstream: str) -> Base:
     return Base(ref, resolve_ref(repo, ref), upstream, resolve_ref(repo, upstream) if upstream else "")
 

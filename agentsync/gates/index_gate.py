@@ -47,6 +47,29 @@ def is_replay(repo: Repo) -> bool:
     )
 
 
+def recovery_of(repo: Repo, hook: str) -> str:
+    """What puts the work tree right after a refusal at this point (measured: git leaves the new tree staged).
+
+    A merge that a hook before the commit refuses is left to be concluded; one whose ref is refused is not.
+    """
+    if in_rebase(repo):
+        return "git rebase --abort"
+    for name, command in (
+        ("MERGE_HEAD", "git merge --abort"),
+        ("CHERRY_PICK_HEAD", "git cherry-pick --abort"),
+        ("REVERT_HEAD", "git revert --abort"),
+    ):
+        if os.path.exists(os.path.join(repo.git_dir, name)):
+            return command
+    if hook != "reference-transaction" and any(name.startswith("GITHEAD_") for name in repo.environ):
+        return "git merge --abort"
+    autostashed = os.path.exists(os.path.join(repo.git_dir, "MERGE_AUTOSTASH"))
+    if repo.environ.get("GIT_REFLOG_ACTION", "").startswith(("merge", "pull")):
+        return "git reset --merge" + (" && git stash pop" if autostashed else "")
+    picks = os.path.exists(os.path.join(repo.git_dir, "AUTO_MERGE"))  # git leaves the tree's name of a pick or revert
+    return "git reset --merge" if picks else ""
+
+
 def gate_index(scene: Scene, hook: str, git_pid: str) -> int:
     """Judge the index that git handed us; 0 lets the commit go on, 1 refuses it."""
     repo = scene.repo
@@ -64,14 +87,14 @@ def gate_index(scene: Scene, hook: str, git_pid: str) -> int:
     verdict = judge()
     refused, warned = split(scene, verdict.findings)
     if refused and not allowed_by_a_person(scene, refused):
-        say_refusal(scene, hook, refused)
+        say_refusal(scene, hook, refused, recovery_of(repo, hook))
         return 1
     say_warnings(scene, hook, warned)
     if verdict.records and not refused:
         verdict = write_verdict(scene, judge, verdict, "prepare a commit")
         refused, _ = split(scene, verdict.findings)
         if refused:
-            say_refusal(scene, hook, refused)
+            say_refusal(scene, hook, refused, recovery_of(repo, hook))
             return 1
     if not ref and verdict.concerned:  # a detached HEAD moves no branch: nobody else would see the commit
         write_private(repo, LANDING_NOTE, DETACHED)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
-from agentsync.config.load import in_force
-from agentsync.errors import AgentsyncError, NoRepositoryError
+from agentsync.config.load import InForce, in_force, last_in_force
+from agentsync.errors import AgentsyncError, ConfigError, NoRepositoryError
 from agentsync.gates.index_gate import gate_index, in_rebase
 from agentsync.gates.say import tell
 from agentsync.git.refs import HEADS
@@ -37,7 +37,15 @@ def open_scene(repo: Repo) -> Scene:
     holder = acting_holder(repo, hook_name(repo.environ))
     store = Store(repo.shared_dir, repo.environ)
     check_in(repo, store, holder)
-    return Scene(repo, store, in_force(repo), holder)
+    return Scene(repo, store, _rules(repo), holder)
+
+
+def _rules(repo: Repo) -> InForce:
+    try:
+        return in_force(repo)
+    except ConfigError as error:
+        tell(f"agentsync: warning: {one_line(error.what)}; the settings before it stay in force")
+        return last_in_force(repo)
 
 
 def _gate(hook: str, arguments: Sequence[str], environ: Mapping[str, str]) -> int:

@@ -40,7 +40,17 @@ def prepare_message(scene: Scene, arguments: Sequence[str]) -> int:
 
 
 def add_trailers(scene: Scene, message_file: str, trailers: Sequence[str]) -> None:
-    """Put trailers into a message, each once."""
+    """Put trailers into a message, each once; an empty one stays empty."""
+    with open(message_file, "rb") as file:
+        message = file.read()
+    if not any(line.strip() and not line.startswith(b"#") for line in message.split(b"\n")):
+        return
+    # without its end of line git would take the subject for a trailer
+    whole = message if message.endswith(b"\n") else message + b"\n"
     options = [word for trailer in trailers for word in ("--trailer", trailer)]
-    path = os.path.join(os.getcwd(), message_file)
-    scene.repo.git("interpret-trailers", "--in-place", "--if-exists", "addIfDifferent", *options, path)
+    words = ("interpret-trailers", "--if-exists", "addIfDifferent", *options)
+    with_trailers = scene.repo.git(*words, stdin=whole).out
+    aside = f"{message_file}.{os.getpid()}"
+    with open(aside, "wb") as file:
+        file.write(with_trailers)
+    os.replace(aside, message_file)

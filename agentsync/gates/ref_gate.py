@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from agentsync.gates.index_gate import LANDING_NOTE, in_rebase, write_verdict
+from agentsync.gates.index_gate import LANDING_NOTE, recovery_of, write_verdict
 from agentsync.gates.judge import judge_move, judge_steps, split
 from agentsync.gates.receipt import read_receipt
 from agentsync.gates.say import allowed_by_a_person, say_refusal, say_warnings
@@ -13,12 +13,13 @@ from agentsync.git.refs import HEADS, attached_branches, is_zero, resolve_ref, w
 from agentsync.git.repo import Repo, private_dir_of, read_line
 from agentsync.holders.identity import Holder
 from agentsync.holders.registry import write_private
-from agentsync.judging.scene import Scene, judged_tips, note_judged
-from agentsync.judging.verdict import Transition, Verdict, joined
+from agentsync.judging.scene import Scene, judged_tips, keep_left_tip, note_judged
+from agentsync.judging.verdict import Finding, Transition, Verdict, joined
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.locks.attributes import attribute_paths
 from agentsync.state.journal import record_event
 from agentsync.state.paths import CHAINS, from_state
+from agentsync.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,17 +127,35 @@ def _admit(scene: Scene, move: Move) -> bool:
     if refused and _only_upstream_has(scene, move):
         say_warnings(scene, "reference-transaction", refused)
     elif refused and not allowed_by_a_person(scene, refused, told=covered):
-        say_refusal(scene, "reference-transaction", refused, recovery_of(scene.repo))
+        named = [_with_commit(scene, finding, steps, move) for finding in refused]
+        say_refusal(scene, "reference-transaction", named, recovery_of(scene.repo, "reference-transaction"))
         return False
     if not covered:
         say_warnings(scene, "reference-transaction", warned)
         if steps:
             record_event(scene.repo.shared_dir, "no-receipt", holder=scene.holder.key, ref=move.ref, commit=move.new)
+    if move.old and not any(move.old in step.parents for step in steps) and not scene.contains(move.new, move.old):
+        keep_left_tip(scene.repo, move.ref, move.old)
     note_judged(scene.repo, move.ref, move.new)
     landing = len(steps) > 1 or any(len(step.parents) > 1 for step in steps)
     if landing and move.ref == scene.rules.base.ref and CHAINS in scene.snapshot.tree(b""):
         write_private(scene.repo, LANDING_NOTE, "")
     return True
+
+
+def _with_commit(scene: Scene, finding: Finding, steps: Sequence[Transition], move: Move) -> Finding:
+    """A refusal for what an earlier commit brought names it: it was made with hooks off, and can be dropped."""
+    blamed = [step.commit for step in steps if any(_concerns(finding, change.path) for change in step.changes)]
+    if not blamed or not move.old or not scene.contains(move.old, blamed[0]):
+        return finding
+    short = blamed[0][:12]
+    subject = scene.repo.git("log", "-1", "--format=%s", blamed[0]).out.decode("utf-8", "replace")
+    told = f"commit {short} {quoted(subject, 60)} brought it, and no gate saw that one; to drop it:"
+    return finding._replace(lines=(*finding.lines, told, f"git rebase --onto {short}^ {short}"))
+
+
+def _concerns(finding: Finding, path: bytes) -> bool:
+    return path == finding.path or path.startswith(finding.path + b"/")
 
 
 def _goes_back(scene: Scene, move: Move) -> bool:
@@ -169,21 +188,3 @@ def _only_upstream_has(scene: Scene, move: Move) -> bool:
     """Whether base's upstream already has all that a move of base brings: reported then, never refused."""
     upstream = scene.rules.base.upstream_commit
     return move.ref == scene.rules.base.ref and bool(upstream) and scene.contains(upstream, move.new)
-
-
-def recovery_of(repo: Repo) -> str:
-    """What puts the work tree right after a veto at this point (measured: git leaves the new tree staged)."""
-    if in_rebase(repo):
-        return "git rebase --abort"
-    for name, command in (
-        ("MERGE_HEAD", "git merge --abort"),
-        ("CHERRY_PICK_HEAD", "git cherry-pick --abort"),
-        ("REVERT_HEAD", "git revert --abort"),
-    ):
-        if os.path.exists(os.path.join(repo.git_dir, name)):
-            return command
-    action = repo.environ.get("GIT_REFLOG_ACTION", "")
-    autostashed = os.path.exists(os.path.join(repo.git_dir, "MERGE_AUTOSTASH"))
-    if action.startswith(("merge", "pull")):
-        return "git reset --merge" + (" && git stash pop" if autostashed else "")
-    return ""

@@ -85,6 +85,12 @@ def note_judged(repo: Repo, ref: str, commit: str) -> None:
         return
 
 
+def keep_left_tip(repo: Repo, ref: str, commit: str) -> None:
+    """Keep a judged tip that its branch now leaves, as a reset does: what was judged stays judged."""
+    if judged_tip(repo, ref) == commit:
+        note_judged(repo, f"left/{ref}", commit)
+
+
 def judged_tips(repo: Repo) -> list[str]:
     """The newest tips that a gate judged, of whatever branch and worktree: renamed and removed ones count too."""
     found: list[tuple[float, str]] = []

@@ -9,7 +9,7 @@ from agentsync.errors import RefusedError
 from agentsync.git.objects import Change, commits
 from agentsync.git.refs import resolve_ref
 from agentsync.git.repo import read_line
-from agentsync.judging.scene import judged_tips
+from agentsync.judging.scene import judged_tip, judged_tips
 from agentsync.judging.verdict import Finding, Transition, Verdict
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.model import ABSENT, Chain, Target, Version, chain_record, lock_record
@@ -31,7 +31,7 @@ def judge_locks(scene: Scene, step: Transition, ref: str) -> Verdict:
     patterns = scene.rules.config.patterns("locks.exclusive")
     findings: list[Finding] = []
     records: dict[bytes, Record | None] = {}
-    refused: list[Held] = []
+    refused: list[tuple[Held, bytes]] = []
     concerned = False
     for change in step.changes:
         if change.path in scene.staged_markers:
@@ -51,7 +51,8 @@ def judge_locks(scene: Scene, step: Transition, ref: str) -> Verdict:
         if (others or _may_replay(scene, step, ref)) and _replays(scene, step, change, ref):
             continue
         if others:
-            refused += [] if step.amending and _equals_grandparent(scene, step, change) else others
+            if not (step.amending and _equals_grandparent(scene, step, change)):
+                refused += [(one, change.path) for one in others]
             continue
         try:
             records |= _admitted(scene, step, change, ref, held)
@@ -99,15 +100,19 @@ def _staged_marker(change: Change) -> list[Finding]:
     return [Finding("locks", lines, change.path)]
 
 
-def _refusal(scene: Scene, refused: list[Held]) -> list[Finding]:
+def _refusal(scene: Scene, refused: list[tuple[Held, bytes]]) -> list[Finding]:
     if not refused:
         return []
     from agentsync.locks.say import refusal_lines, story_of  # a holder's own commit never needs the words
 
-    unique = list({held.lock.target: held for held in refused}.values())
+    unique = list({held.lock.target: held for held, _ in refused}.values())
     lines = refusal_lines(unique)
     stories = [story for held in unique if (story := story_of(held.lock, scene.holder.key))]
-    return [Finding("locks", (lines[0], *stories, *lines[1:]), unique[0].lock.target.name)]
+    target = unique[0].lock.target.name
+    below = next((path for held, path in refused if held.lock.target.name != path), b"")
+    leave_out = f"that covers {show_path(below)}; to leave it out: git restore --staged {shell_path(below)}"
+    inside = [leave_out] if below else []
+    return [Finding("locks", (lines[0], *stories, *inside, *lines[1:]), target)]
 
 
 def _passes(scene: Scene, step: Transition, change: Change, chain: Chain | None) -> bool:
@@ -180,11 +185,14 @@ def _may_replay(scene: Scene, step: Transition, ref: str) -> bool:
 
 
 def _replays(scene: Scene, step: Transition, change: Change, ref: str) -> bool:
-    """Whether the same change of this path was judged before, as a rebase, amend, squash or cherry-pick brings it again.
+    """Whether this change of the path was judged before, as a rebase, amend, squash or pick brings it again.
 
     What the first parent has already is not brought again but done anew.
     """
-    tips = list(dict.fromkeys(tip for tip in (*judged_tips(scene.repo), resolve_ref(scene.repo, ref)) if tip))
+    # a branch from before the gates vouches for itself; what was added with hooks off does not
+    own = () if judged_tip(scene.repo, ref) else (resolve_ref(scene.repo, ref),)
+    tips = list(dict.fromkeys(tip for tip in (*judged_tips(scene.repo), *own) if tip))
+    tips = [tip for tip in tips if not (step.commit and scene.contains(tip, step.commit))]
     known = [*scene.rules.base.commits, *step.parents[:1]]
     judged = [
         one

@@ -237,8 +237,9 @@ def give_back(repo: Repo, store: Store, holder: Holder, targets: list[Target], f
                 records |= {chain.place: _handed(chain) for chain in chains_in(snapshot, lock.target.name)}
         return Change(f"unlock {', '.join(show_path(t.name) for t in targets[:3])}", holder.key, records)
 
-    for target in targets:
-        if not force_reason and not target.is_resource:
+    for target in targets if not force_reason else ():
+        _own_lock(repo, store.snapshot(), holder, target, "")
+        if not target.is_resource:
             _require_committed(repo, target)
     store.swap(decide)
     for lock in released:

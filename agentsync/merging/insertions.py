@@ -75,6 +75,7 @@ def _kept(path: str, hunk: Hunk, before: Sequence[bytes], after: Sequence[bytes]
     theirs = [line for line in theirs if line.strip() not in shared]
     for side in (ours, theirs):
         _require_whole(path, side, before)
+        _require_additive(side, before)
     if clash := keys_in(ours) & keys_in(theirs):
         raise ConflictError(f"both define {sorted(clash)[0].decode('utf-8', 'replace')}")
     if simple and _sorted_around(ours, theirs, before, after):
@@ -113,6 +114,45 @@ def _require_whole(path: str, side: Sequence[bytes], before: Sequence[bytes]) ->
     opened = previous.endswith((b"[", b"(", b","))
     if opened and not last.endswith((b",", b"[", b"(")):
         raise ConflictError("an insertion into a list ends without a comma")
+
+
+_FUNCTION = re.compile(
+    rb"^\s*(?:export\s+|default\s+|pub(?:\([^)]*\))?\s+|static\s+|private\s+|public\s+)*"
+    rb"(?:async\s+)?(?:def|func|fn|function)\b|=>\s*\{\s*$|\)\s*(?::\s*[\w<>\[\]., ]+)?\s*\{\s*$"
+)
+_CLASS = re.compile(rb"^\s*(?:export\s+|pub\s+|public\s+)*(?:class|struct|enum|interface|trait|module|impl)\b")
+_ADDITIVE = re.compile(
+    rb",\s*(?:(?:#|//).*)?$|^\s*(?:#|//|@)|^\s*[\])}]+[;,]?\s*$|^[\w.$]*\(\s*['\"]"
+    rb"|^\s*[\w.$]+\(\s*['\"]|^\s*(?:from\s+\S+\s+)?import\b|^\s*use\b|^\s*(?:async\s+)?(?:def|class|fn|func|function)\b"
+)
+
+
+def _require_additive(side: Sequence[bytes], before: Sequence[bytes]) -> None:
+    """Refuse statements inside a function, whose order matters; imports, entries and registrations have none."""
+    lines = [line for line in side if line.strip()]
+    if not lines:
+        return
+    indent = min(_indent(line) for line in lines)
+    if not _inside_function(before, indent):
+        return
+    if not all(_ADDITIVE.search(line.rstrip()) for line in lines if _indent(line) == indent):
+        raise ConflictError("both insert statements into a function, where the order matters")
+
+
+def _indent(line: bytes) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _inside_function(before: Sequence[bytes], indent: int) -> bool:
+    """Whether what follows `before` at this indent is in a function's body."""
+    for line in reversed(before):
+        if line.strip() and _indent(line) < indent:
+            indent = _indent(line)
+            if _CLASS.search(line):
+                return False
+            if _FUNCTION.search(line.rstrip()):
+                return True
+    return False
 
 
 def _stands_alone(text: bytes) -> bool:

@@ -103,7 +103,8 @@ def _graph_problems(
         if name not in before
     ]
     if landing and len(heads(now)) > max(1, len(heads(before))) and new_heads:
-        why = f"the series would have {len(heads(now))} heads: {', '.join(heads(now)[:3])}"
+        field = "down_revision" if series.layout.graph == "alembic" else "dependencies"
+        why = f"the series would have {len(heads(now))} heads ({', '.join(heads(now)[:3])}); {field} must name base's"
         found.append(Problem(new_heads[-1], why, renumber=False))
     return found
 
@@ -147,7 +148,7 @@ def _edited(scene: Scene, move: Transition, series: Series, base: set[str]) -> l
         path = change.path.decode("utf-8", "surrogateescape")
         if not change.old or path not in base or series.name_of(path) not in landed:
             continue
-        if any(change.new == scene.blob(commit, change.path) for commit in scene.rules.base.commits):
+        if any(change.new == scene.blob(commit, change.path) for commit in _bases(scene, move)):
             continue
         effect = (
             f"{series.layout.name} keeps a checksum and would stop"
@@ -161,6 +162,16 @@ def _edited(scene: Scene, move: Transition, series: Series, base: set[str]) -> l
         )
         found.append(Finding("numbers", lines, change.path, told=not series.layout.checksum))
     return found
+
+
+def _bases(scene: Scene, move: Transition) -> list[str]:
+    """Base's commits, and where the moved branch left base: going back to those edits nothing."""
+    forks = [
+        scene.repo.git("merge-base", commit, move.commit, ok=(0, 1)).out.decode().strip()
+        for commit in scene.rules.base.commits
+        if move.commit
+    ]
+    return [commit for commit in (*scene.rules.base.commits, *forks) if commit]
 
 
 def _finding(scene: Scene, series: Series, problem: Problem, brought: set[str]) -> Finding:
@@ -177,7 +188,8 @@ def _finding(scene: Scene, series: Series, problem: Problem, brought: set[str]) 
             source = path
             if series.layout.folders:
                 source, target = f"{series.folder}/{problem.name}", f"{series.folder}/{moved}"
-            lines.append(f"git mv {shell_path(source.encode())} {shell_path(target.encode())}")
+            words = (text.encode("utf-8", "surrogateescape") for text in (source, target))
+            lines.append(f"git mv {' '.join(shell_path(word) for word in words)}")
         else:
             folder = shell_path(series.folder.encode("utf-8", "surrogateescape"))
             lines.append(f"agentsync migration next {folder} NAME")

@@ -204,9 +204,12 @@ def slug_of(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "change"
 
 
+_LONGEST_SLUG = 100  # a file name has 255 bytes, and tools put their own words around
+
+
 def paths_for(layout: Layout, folder: str, number: str, name: str, *, pair: bool) -> list[str]:
     """The files to create for a new migration."""
-    first = layout.template.format(n=number, slug=slug_of(name))
+    first = layout.template.format(n=number, slug=slug_of(name)[:_LONGEST_SLUG])
     found = [first]
     if layout.folders and layout.down and pair:
         found.append(first.rpartition("/")[0] + "/" + layout.down)

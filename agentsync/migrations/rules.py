@@ -38,7 +38,7 @@ def problems(
 
     `others` are names that other holders reserved or committed, with who they are; the same name there is the same
     migration. History's own duplicates are not judged. `landing` asks for the order too: a number that is older
-    than base's newest would be `layout.late`.
+    than base's newest would be `layout.late`, unless a graph in the files says the order.
     """
     found: list[Problem] = []
     own: dict[tuple[int, ...], str] = {}
@@ -58,7 +58,7 @@ def problems(
             found.append(Problem(name, f"{own[number.key]} has this number too"))
         elif holder := _held_by_others(number, name, others):
             found.append(Problem(name, holder))
-        elif landing and newest and number.key < newest:
+        elif landing and not layout.graph and newest and number.key < newest:
             effect = {"error": "stops", "skipped": "skips it for ever", "late": "runs it late"}
             why = f"base has newer ones, and {layout.name} {effect.get(layout.late, 'may not run it')}"
             found.append(Problem(name, why))

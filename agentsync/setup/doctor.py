@@ -52,8 +52,12 @@ def _git(repo: Repo) -> Check:
 
 
 def _state(repo: Repo) -> Check:
+    store = Store(repo.shared_dir, repo.environ)
+    if store.is_lost():
+        what = "state: it was deleted; locks, claims and reservations are gone"
+        return Check("bad", what, "take them again: the next agentsync lock starts a new state")
     try:
-        snapshot = Store(repo.shared_dir, repo.environ).snapshot()
+        snapshot = store.snapshot()
         count = sum(1 for _ in snapshot.walk(b"agents"))
     except AgentsyncError as error:
         return Check("bad", f"state: {error.what}: {error.why}", error.next_command)
@@ -73,6 +77,9 @@ def _config(repo: Repo) -> Check:
 def _installed(repo: Repo) -> list[Check]:
     plan = plan_hooks(repo)
     missing = [name for name in OURS if not is_ours(Path(plan.folder) / name)]
+    if len(missing) == len(OURS) and by_framework(repo):
+        what = "hooks run through pre-commit alone: rebases, fast-forwards and update-ref are not judged"
+        return [Check("warn", what, "agentsync init")]
     if len(missing) == len(OURS):
         return [Check("bad", "hooks are not installed", "agentsync init")]
     checks = [Check("bad", f"hook {name} is gone or was replaced", "agentsync doctor --fix") for name in missing]
@@ -84,6 +91,12 @@ def _installed(repo: Repo) -> list[Check]:
         if name not in missing and not os.access(path, os.X_OK):
             checks.append(Check("bad", f"hook {name} is not executable", "agentsync doctor --fix"))
     return checks or [Check("ok", f"{len(OURS)} hooks installed ({plan.mode})")]
+
+
+def by_framework(repo: Repo) -> bool:
+    """Whether only a framework (pre-commit, prek) runs our hooks, by its configuration."""
+    text = read_or_empty(Path(repo.top) / ".pre-commit-config.yaml")
+    return b"agentsync-pre-commit" in text and not any(is_ours(Path(plan_hooks(repo).folder) / one) for one in OURS)
 
 
 def silent_hooks(repo: Repo, top: str) -> list[str]:
@@ -100,10 +113,12 @@ def silent_hooks(repo: Repo, top: str) -> list[str]:
 
 
 def _worktree(repo: Repo, top: str) -> list[Check]:
-    silent = silent_hooks(repo, top)
+    silent = [] if by_framework(repo) else silent_hooks(repo, top)
     where = one_line(top)
     checks = []
-    if silent:
+    if by_framework(repo):
+        checks.append(Check("ok", f"{where}: hooks run through pre-commit (not probed: it would stash)"))
+    elif silent:
         why = ""
         if hooks_path_setting(repo) and plan_hooks(repo).mode == "takeover":
             why = f" (core.hooksPath is {one_line(hooks_path_setting(repo))})"

@@ -103,13 +103,18 @@ def install_hooks(repo: Repo, plan: Plan) -> list[str]:
         target = folder / name
         if target.exists() and not is_ours(target):
             target.rename(target.with_name(name + CHAINED))
+        moved_away = target.with_name(name + ".old")  # lefthook renames what it replaces, and stops where that is taken
+        if is_ours(moved_away):
+            moved_away.unlink()
         previous = os.path.join(plan.previous, name) if plan.previous else ""
-        write_whole(target, shim(name, previous), 0o755)
-        touched.append(str(target))
+        if read_or_empty(target) != shim(name, previous) or not os.access(target, os.X_OK):
+            write_whole(target, shim(name, previous), 0o755)
+            touched.append(str(target))
     if plan.mode == "takeover":
+        if hooks_path_setting(repo) != plan.folder:
+            touched.append(f"git config core.hooksPath (was {plan.previous})")
         repo.git("config", PREVIOUS_KEY, plan.previous)
         repo.git("config", "core.hooksPath", plan.folder)
-        touched.append(f"git config core.hooksPath (was {plan.previous})")
     if plan.mode == "config":
         for name in OURS:
             repo.git("config", f"hook.agentsync-{name}.command", shell_word(str(folder / name)))
@@ -134,6 +139,10 @@ def remove_hooks(repo: Repo) -> list[str]:
             if is_ours(target):
                 target.unlink()
                 touched.append(str(target))
+            moved_away = target.with_name(name + ".old")
+            if is_ours(moved_away):
+                moved_away.unlink()
+                touched.append(str(moved_away))
             chained = target.with_name(name + CHAINED)
             if chained.exists() and not target.exists():
                 chained.rename(target)

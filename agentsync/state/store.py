@@ -104,8 +104,27 @@ class Store:
         self._cat: CatFile | None = None
 
     def current(self) -> str:
-        """The id of the current state, empty when there is none yet."""
-        return read_line(os.path.join(self.path, REF))
+        """The id of the current state, empty when there is none yet.
+
+        Raises StateError where something stands there that is no state.
+        """
+        ref = os.path.join(self.path, REF)
+        found = read_line(ref) or self._packed_ref()
+        if not found and (os.path.lexists(ref) or (os.path.lexists(self.path) and not os.path.isdir(self._objects))):
+            raise StateError("the shared state is damaged", f"{ref} names no commit", f"see {self.path}; move it away")
+        return found
+
+    def _packed_ref(self) -> str:
+        try:
+            with open(os.path.join(self.path, "packed-refs"), encoding="utf-8", errors="replace") as file:
+                rows = [line.split() for line in file]
+        except OSError:
+            return ""
+        return next((row[0] for row in rows if row[1:] == [REF]), "")
+
+    def is_lost(self) -> bool:
+        """Whether there was a state here that somebody deleted."""
+        return os.path.exists(self._turn_path) and not os.path.isdir(self._objects)
 
     def snapshot(self) -> Snapshot:
         """The state now."""

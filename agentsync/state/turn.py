@@ -7,13 +7,15 @@ import fcntl
 import os
 import time
 
-from agentsync.errors import StateError
+from agentsync.errors import AgentsyncError, StateError
 from agentsync.git.run import OutOfTimeError, time_left
 from agentsync.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+PATIENCE = 30  # seconds; a turn takes some 10 ms, so whoever waits longer waits for a process that was suspended
+_WHO = "pgrep -fl 'agentsync|update-ref'"
 _SANDBOX = "an agent's sandbox may keep .git read-only: allow writes to it, or work without locks there"
 
 
@@ -24,6 +26,11 @@ def unwritable(error: OSError) -> StateError:
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return StateError("the shared state cannot be written", f"{error.strerror}: {error.filename}", _SANDBOX)
     return StateError("the shared state cannot be written", str(error), "agentsync doctor")
+
+
+def _held_up() -> StateError:
+    what = f"somebody has been writing the shared state for {PATIENCE} seconds"
+    return StateError(what, "a suspended agentsync or git command holds its turn: resume it (fg) or end it", _WHO)
 
 
 class Turn:
@@ -39,21 +46,24 @@ class Turn:
             self.fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise unwritable(error) from error
-        if time_left() == float("inf"):
-            fcntl.flock(self.fd, fcntl.LOCK_EX)
-        else:
-            self._wait_until_deadline()
+        try:
+            self._wait()
+        except AgentsyncError:
+            os.close(self.fd)
+            raise
         return self
 
-    def _wait_until_deadline(self) -> None:
+    def _wait(self) -> None:
+        patient_until = time.monotonic() + PATIENCE
         while True:
             try:
                 return fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time_left() <= 0:
-                    os.close(self.fd)
                     raise OutOfTimeError("out of time", "other writers of the shared state took too long") from None
-                time.sleep(0.003)
+                if time.monotonic() > patient_until:
+                    raise _held_up() from None
+                time.sleep(0.002)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

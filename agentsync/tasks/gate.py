@@ -18,7 +18,7 @@ from agentsync.tasks.claims import (
     place_of,
     taken_line,
 )
-from agentsync.text import quoted, show_path
+from agentsync.text import one_line, quoted, shell_word, show_path
 
 if TYPE_CHECKING:
     from agentsync.judging.scene import Scene
@@ -42,7 +42,7 @@ def judge_tasks(scene: Scene, move: Transition, ref: str, tree: str) -> Verdict:
     own = [claim for claim in mine if not claim.done]
     findings += _scope(scene, move, claims)
     if not mine and not records:
-        findings += _without_claim(scene, ref, tree)
+        findings += _without_claim(scene, move, ref, tree)
     trailers = tuple(f"Task: {claim.id}" for claim in own[:1])
     return Verdict(tuple(findings), records, trailers)
 
@@ -119,23 +119,24 @@ def _other_parent_has(scene: Scene, move: Transition, path: bytes) -> bool:
     return any(scene.blob(source, path) == now for source in sources)
 
 
-def _without_claim(scene: Scene, ref: str, tree: str) -> list[Finding]:
+def _without_claim(scene: Scene, move: Transition, ref: str, tree: str) -> list[Finding]:
     """An agent's work without a claimed task, where open ones wait: told once a branch, or refused."""
     level = scene.rules.config.level("claims")
-    if level == "off" or ref == scene.rules.base.ref:
+    if level == "off" or ref == scene.rules.base.ref or len(move.parents) > 1:
         return []
     if not os.path.exists(os.path.join(scene.repo.top, "TASKS.md")):
         return []
     if level == "warn" and read_line(private_file(scene.repo, "claims-told")) == ref:
         return []
     plan = _parsed(scene, scene.blob(tree or "HEAD", FILE))
-    if not any(task.open for task in plan.values()):
+    still_open = [task.id for task in plan.values() if task.open]
+    if not still_open:
         return []
     if level == "warn":
         write_private(scene.repo, "claims-told", ref + "\n")
     lines = (
         "this work has no claimed task, and TASKS.md has open ones",
-        "another agent may do the same work; claim yours:",
-        "agentsync task claim ID",
+        f"another agent may do the same work; claim yours, such as {one_line(still_open[0], 40)}:",
+        f"agentsync task claim {shell_word(still_open[0])}",
     )
     return [Finding("claims", lines, FILE)]

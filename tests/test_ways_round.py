@@ -1,0 +1,232 @@
+"""Ways past the gates that somebody tried, and refusals that were wrong: each once, so that it stays closed."""
+
+from __future__ import annotations
+
+import os
+
+from conftest import Tree
+
+
+def hold(tree: Tree, path: str = "shared.txt") -> None:
+    tree.synced("lock", path)
+
+
+def test_work_on_an_older_version_is_never_taken_for_newer_than_all(main: Tree, one: Tree, two: Tree) -> None:
+    """`hand_on = "warn"` lets two build on a version without the other's; neither side's lines may vanish."""
+    text = main.read("agentsync.toml").replace('hand_on = "refuse"', 'hand_on = "warn"')
+    assert main.commit("agentsync.toml", text).code == 0
+    hold(one)
+    assert one.commit("shared.txt", "ONE\ntwo\nthree\n").code == 0
+    one.synced("unlock", "shared.txt")
+    two.synced("lock", "shared.txt")
+    assert two.commit("shared.txt", "one\ntwo\nTHREE\n").code == 0
+    two.synced("unlock", "shared.txt")
+    main.ok("merge", "-q", "--no-edit", "one")
+    main.git("merge", "-q", "--no-edit", "two")
+    merged = main.read("shared.txt")
+    assert "ONE" in merged
+    assert "THREE" in merged
+
+
+def test_a_change_made_with_hooks_off_is_not_laundered_by_an_amend(one: Tree, two: Tree) -> None:
+    hold(one)
+    two.commit("mine.txt", "x\n")
+    two.write("shared.txt", "sneaked\n")
+    two.unhooked("commit", "-qam", "sneaked")
+    two.refused("commit", "-q", "--amend", "-m", "clean")
+
+
+def test_a_refusal_for_an_earlier_commit_names_it_and_how_to_drop_it(one: Tree, two: Tree) -> None:
+    hold(one)
+    two.write("shared.txt", "sneaked\n")
+    two.unhooked("commit", "-qam", "sneaked in")
+    sneaked = two.head()
+    two.write("b.txt", "b\n")
+    two.ok("add", "b.txt")
+    done = two.refused("commit", "-qm", "b")
+    assert f'commit {sneaked[:12]} "sneaked in" brought it' in done.err
+    command = next(line.strip() for line in done.err.splitlines() if "git rebase --onto" in line)
+    two.ok("reset", "-q", "--hard")
+    two.ok(*command.split()[1:])
+    assert two.commit("b.txt", "b\n").code == 0
+
+
+def test_putting_an_old_version_back_by_a_merge_needs_the_lock(main: Tree, one: Tree, two: Tree) -> None:
+    hold(one)
+    assert one.commit("shared.txt", "ONE\ntwo\nthree\n").code == 0
+    main.ok("merge", "-q", "--no-edit", "one")
+    two.commit("b.txt", "b\n")
+    two.ok("merge", "-q", "--no-commit", "--no-ff", "main")
+    two.ok("checkout", "-q", "HEAD", "--", "shared.txt")
+    two.ok("commit", "-qm", "merge, as if") if two.read("shared.txt") == "ONE\ntwo\nthree\n" else None
+    two.ok("merge", "-q", "--abort") if os.path.exists(two.path / ".git" / "MERGE_HEAD") else None
+    main.ok("merge", "-q", "--no-commit", "--no-ff", "two")
+    main.write("shared.txt", "one\ntwo\nthree\n")
+    main.refused("commit", "-qam", "takes it back", CLAUDECODE="1")
+
+
+def test_a_pick_of_what_no_gate_saw_does_not_vouch_for_itself(main: Tree, one: Tree, two: Tree) -> None:
+    main.ok("switch", "-q", "-c", "side")
+    main.write("shared.txt", "side\n")
+    main.unhooked("commit", "-qam", "side")
+    main.ok("switch", "-q", "main")
+    hold(one)
+    two.commit("b.txt", "b\n")
+    two.refused("cherry-pick", "side")
+
+
+def test_an_executable_bit_or_a_link_is_a_change_of_the_locked_path(one: Tree, two: Tree) -> None:
+    hold(one)
+    two.ok("update-index", "--chmod=+x", "shared.txt")
+    two.refused("commit", "-qm", "mode")
+
+
+def test_a_merge_that_git_makes_by_itself_edits_nothing(main: Tree, one: Tree, two: Tree) -> None:
+    two.write("shared.txt", "one\ntwo\nTHREE\n")
+    two.ok("commit", "-qam", "before the lock")
+    hold(one)
+    assert one.commit("shared.txt", "ONE\ntwo\nthree\n").code == 0
+    main.ok("merge", "-q", "--no-edit", "one")
+    two.ok("merge", "-q", "--no-edit", "main")
+    assert two.read("shared.txt") == "ONE\ntwo\nTHREE\n"
+
+
+def test_two_commits_squashed_into_one_pass_while_another_holds_the_lock(main: Tree, one: Tree, two: Tree) -> None:
+    main.commit("first.txt", "1\n")
+    for text in ("ONE\ntwo\nthree\n", "ONE\nTWO\nthree\n"):
+        two.write("shared.txt", text)
+        two.ok("commit", "-qam", text[:3])
+    hold(one)
+    two.ok("reset", "-q", "--soft", "HEAD~2")
+    two.ok("commit", "-qm", "both")
+
+
+def test_a_commit_on_a_detached_head_joins_the_chain(main: Tree, one: Tree, two: Tree) -> None:
+    one.ok("switch", "-q", "--detach")
+    hold(one)
+    assert one.commit("shared.txt", "detached\ntwo\nthree\n").code == 0
+    one.synced("unlock", "shared.txt")
+    done = two.sync("lock", "shared.txt")
+    assert done.code == 1
+    assert one.head()[:12] in done.err
+
+
+def test_a_merges_subject_stays_its_subject(main: Tree, one: Tree) -> None:
+    main.commit("base.txt", "1\n")
+    one.commit("a.txt", "a\n")
+    one.ok("merge", "-q", "--no-edit", "main")
+    assert one.ok("log", "-1", "--format=%s") == "Merge branch 'main' into one"
+    assert one.ok("log", "-1", "--format=%(trailers:key=Agent,valueonly)") == "one"
+
+
+def test_an_empty_message_stays_empty(one: Tree) -> None:
+    one.write("a.txt", "a\n")
+    one.ok("add", "a.txt")
+    one.ok("commit", "-q", "--allow-empty-message", "-m", "")
+    assert one.ok("log", "-1", "--format=%B") == ""
+
+
+def test_a_lock_on_a_folder_names_the_staged_file(one: Tree, two: Tree) -> None:
+    hold(one, "src")
+    done = two.commit("src/new.py", "x = 1\n")
+    assert "that covers src/new.py; to leave it out: git restore --staged src/new.py" in done.err
+
+
+def test_a_refused_revert_says_how_to_get_out(one: Tree, two: Tree) -> None:
+    two.write("shared.txt", "two's\n")
+    two.ok("commit", "-qam", "mine")
+    hold(one)
+    done = two.refused("revert", "--no-edit", "HEAD")
+    assert "git reset --merge" in done.err
+    two.ok("reset", "-q", "--merge")
+    assert two.ok("status", "--porcelain") == ""
+
+
+def test_a_refused_merge_says_how_to_get_out(main: Tree, one: Tree, two: Tree) -> None:
+    stray = main.worktree("stray")
+    stray.write("shared.txt", "stray\n")
+    stray.unhooked("commit", "-qam", "stray")
+    hold(one)
+    two.commit("b.txt", "b\n")
+    done = two.refused("merge", "-q", "--no-edit", "stray")
+    assert "git merge --abort" in done.err
+    two.ok("merge", "--abort")
+
+
+def test_a_broken_configuration_on_base_leaves_the_one_before_in_force(main: Tree, one: Tree, two: Tree) -> None:
+    hold(one)
+    two.commit("b.txt", "b\n")
+    assert main.commit("agentsync.toml", "[locks\n").code == 0
+    two.write("shared.txt", "two's\n")
+    done = two.refused("commit", "-qam", "x")
+    assert "the settings before it stay in force" in done.err
+    assert two.sync("status").code == 2
+
+
+def test_a_state_that_is_no_state_is_an_error_and_not_an_empty_one(main: Tree, one: Tree) -> None:
+    hold(one)
+    ref = main.path / ".git/agentsync/store.git/refs/heads/state"
+    ref.write_text("")
+    done = one.sync("lock")
+    assert done.code == 2 or "damaged" in done.err
+    assert "BAD" in main.sync("doctor").out
+
+
+def test_a_packed_state_is_read(main: Tree, one: Tree) -> None:
+    hold(one)
+    main.ok("--git-dir=.git/agentsync/store.git", "pack-refs", "--all")
+    assert "shared.txt" in one.synced("lock")
+
+
+def test_doctor_says_that_the_state_was_deleted(main: Tree, one: Tree) -> None:
+    hold(one)
+    (main.path / ".git/agentsync/store.git").rename(main.path / "elsewhere")
+    assert "BAD  state: it was deleted" in main.sync("doctor").out
+
+
+def test_going_back_on_base_is_no_edit_of_a_landed_migration(main: Tree) -> None:
+    main.commit("sql/V1__a.sql", "select 1;\n")
+    main.commit("sql/V2__b.sql", "select 2;\n")
+    main.ok("reset", "-q", "--hard", "HEAD~1")
+
+
+def test_a_django_merge_migration_lands_whatever_its_number(main: Tree) -> None:
+    def migration(name: str, *after: str) -> None:
+        rows = ", ".join(f'("shop", "{one}")' for one in after)
+        text = f"class Migration:\n    dependencies = [{rows}]\n    operations = []\n"
+        main.write(f"shop/migrations/{name}.py", text)
+
+    main.write("shop/migrations/__init__.py", "")
+    migration("0001_initial")
+    main.ok("add", ".")
+    main.ok("commit", "-qm", "first")
+    one = main.worktree("one")
+    migration("0002_a", "0001_initial")
+    main.ok("add", ".")
+    main.ok("commit", "-qm", "a")
+    migration("0005_far", "0002_a")
+    main.ok("add", ".")
+    main.ok("commit", "-qm", "far")
+    one.ok("merge", "-q", "--no-edit", "main")
+    text = 'class Migration:\n    dependencies = [("shop", "0005_far")]\n    operations = []\n'
+    assert one.commit("shop/migrations/0003_b.py", text).code == 0
+    main.ok("merge", "-q", "--no-edit", "one")
+
+
+def test_next_passes_over_what_base_shows_as_done(main: Tree) -> None:
+    main.commit("TASKS.md", "# Tasks\n\n- [ ] **T-1** One\n\n- [ ] **T-2** Two\n")
+    two = main.worktree("two")
+    main.commit("TASKS.md", "# Tasks\n\n- [x] **T-1** One\n\n- [ ] **T-2** Two\n")
+    assert two.synced("task", "next").startswith("T-2")
+
+
+def test_uninstall_is_a_persons_and_asks(main: Tree) -> None:
+    assert main.sync("uninstall", "--yes", CLAUDECODE="1").code == 1
+    assert main.sync("uninstall").code == 2
+    assert "hooks fire" in main.synced("doctor")
+
+
+def test_unlocking_anothers_path_says_whose_it_is_first(one: Tree, two: Tree) -> None:
+    hold(one)
+    two.write("shared.txt", "edited\n")
+    assert "locked by one@one" in two.sync("unlock", "shared.txt").err
