@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import os
+import time
 
+import pytest
 from conftest import Tree
+
+from agentsync.config.load import in_force
+from agentsync.git.repo import discover
+from agentsync.migrations.numbers import reservations
+from agentsync.migrations.series import all_series
+from agentsync.state.store import Store
+from agentsync.tasks.claims import claim_of, is_live
 
 
 def hold(tree: Tree, path: str = "shared.txt") -> None:
@@ -230,3 +239,35 @@ def test_unlocking_anothers_path_says_whose_it_is_first(one: Tree, two: Tree) ->
     hold(one)
     two.write("shared.txt", "edited\n")
     assert "locked by one@one" in two.sync("unlock", "shared.txt").err
+
+
+def test_a_commit_that_fails_after_the_gate_holds_its_task_and_number_for_minutes_only(
+    main: Tree, one: Tree, two: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main.commit("TASKS.md", "# Tasks\n\n- [ ] **T-1** One\n\n- [ ] **T-2** Two\n")
+    main.commit("sql/V1__a.sql", "select 1;\n")
+    for tree in (one, two):
+        tree.ok("merge", "-q", "--ff-only", "main")
+    hook = main.path / ".git/hooks/commit-msg"
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    one.write("TASKS.md", one.read("TASKS.md").replace("One", "One @one"))
+    assert one.commit("sql/V2__b.sql", "select 2;\n", "x", "-a").code == 1
+    hook.unlink()
+    assert "by one@one" in two.sync("task", "claim", "T-1").err
+    assert "V3__" in two.synced("migration", "next", "sql", "c")
+
+    monkeypatch.chdir(two.path)
+    repo = discover(two.environ)
+    rules, snapshot = in_force(repo), Store(repo.shared_dir, repo.environ).snapshot()
+    claim, series = claim_of(snapshot, "T-1"), all_series(repo, rules, "HEAD")[0]
+    assert claim is not None
+    assert is_live(repo, rules.base, snapshot, claim)
+    assert "V2__b.sql" in {reserved.name for reserved in reservations(repo, rules, snapshot, series)}
+    later = time.time() + 700
+    monkeypatch.setattr("time.time", lambda: later)
+    assert not is_live(repo, rules.base, snapshot, claim)
+    assert "V2__b.sql" not in {reserved.name for reserved in reservations(repo, rules, snapshot, series)}
+    one.ok("commit", "-qam", "x")
+    assert is_live(repo, rules.base, snapshot, claim)
+    assert "V2__b.sql" in {reserved.name for reserved in reservations(repo, rules, snapshot, series)}

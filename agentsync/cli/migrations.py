@@ -84,7 +84,7 @@ def list_(as_json: bool, agent: str) -> int:  # noqa: FBT001
         landed = series.migrations(base_paths(here.repo, here.rules, series.folder))
         newest = max(landed.values(), key=lambda one: one.key, default=None)
         rows.append((show_series(series), f"{len(landed)} on base", f"newest {newest.text}" if newest else "empty"))
-        reserved = reservations(here.repo, snapshot, series)
+        reserved = reservations(here.repo, here.rules, snapshot, series)
         rows += [("  " + one.name, "reserved", one.holder.key) for one in reserved]
         others = elsewhere(here.repo, series, committed_only=False)
         away = {name: where for name, (_, where) in others.items() if name not in landed}

@@ -81,7 +81,9 @@ def _may_hold_migrations(scene: Scene, move: Transition) -> bool:
     configured = tuple(series.path.encode() + b"/" for series in scene.rules.config.series)
     hints = (b"migrat", b"versions/", b"changelog", b"db/")
     return any(
-        change.path.startswith(configured or b"\0") or any(hint in change.path for hint in hints)
+        change.path.startswith(configured)
+        or change.path.endswith(b".sql")
+        or any(hint in change.path for hint in hints)
         for change in move.changes
     )
 

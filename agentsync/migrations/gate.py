@@ -10,7 +10,7 @@ from agentsync.lean import TYPE_CHECKING
 from agentsync.migrations.graph import Node, alembic_node, dangling, django_node, heads
 from agentsync.migrations.layouts import next_text, number_in
 from agentsync.migrations.numbers import (
-    LEASE,
+    PROVISIONAL,
     Reservation,
     has_pairs,
     numbered,
@@ -84,7 +84,7 @@ def _held_elsewhere(scene: Scene, series: Series, landed: set[str]) -> dict[str,
         for name, (number, worktree) in elsewhere(scene.repo, series, committed_only=True).items()
         if name not in landed
     }
-    for one in reservations(scene.repo, scene.snapshot, series):
+    for one in reservations(scene.repo, scene.rules, scene.snapshot, series):
         number = numbered(series, one)
         if number and one.holder != scene.holder and one.name not in landed:
             held[one.name] = (number, one.holder.key)
@@ -198,12 +198,12 @@ def _finding(scene: Scene, series: Series, problem: Problem, brought: set[str]) 
 
 def _reserved(scene: Scene, series: Series, brought: list[str]) -> dict[bytes, Record | None]:
     """A free number without a reservation is reserved by its commit."""
-    known = {one.name for one in reservations(scene.repo, scene.snapshot, series)}
+    known = {one.name for one in reservations(scene.repo, scene.rules, scene.snapshot, series)}
     now = int(time.time())
     records: dict[bytes, Record | None] = {}
     for name in brought:
         number = number_in(series.layout, name)
         if number and number.key and name not in known and ".down." not in name:
-            one = Reservation(number.text, name, scene.holder, now, now + LEASE)
+            one = Reservation(number.text, name, scene.holder, now, now + PROVISIONAL, by_commit=True)
             records[reservation_place(series, number.key)] = reservation_record(one)
     return records

@@ -22,16 +22,18 @@ if TYPE_CHECKING:
 
 ROOM = b"numbers"
 LEASE = 24 * 3600  # seconds: a migration is written the day its number is asked for
+PROVISIONAL = 600  # seconds that a number taken by a commit holds without it: the commit may fail yet
 
 
 class Reservation(NamedTuple):
-    """Who has a number of a series, for a migration of which name."""
+    """Who has a number of a series, for a migration of which name; `by_commit`: for as long as a branch has it."""
 
     number: str
     name: str
     holder: Holder
     since: int
     until: int
+    by_commit: bool = False
 
 
 def series_room(series: Series) -> bytes:
@@ -53,6 +55,7 @@ def reservation_record(reservation: Reservation) -> Record:
         "worktree": reservation.holder.worktree,
         "since": reservation.since,
         "until": reservation.until,
+        "by_commit": int(reservation.by_commit),
     }
 
 
@@ -63,19 +66,29 @@ def _parse(record: Record) -> Reservation:
         Holder(text_of(record, "agent"), text_of(record, "worktree")),
         number_of(record, "since"),
         number_of(record, "until"),
+        bool(number_of(record, "by_commit")),
     )
 
 
-def reservations(repo: Repo, snapshot: Snapshot, series: Series) -> list[Reservation]:
-    """The reservations of a series that hold: their lease runs, or their holder was seen since."""
+def reservations(repo: Repo, rules: InForce, snapshot: Snapshot, series: Series) -> list[Reservation]:
+    """The reservations of a series that hold.
+
+    Their lease runs, or their holder was seen since; those made by a commit hold while a branch has it.
+    """
     found = [_parse(record) for _, record in snapshot.walk(series_room(series))]
     now = time.time()
-    return [
-        one
-        for one in found
-        if max(float(one.until), last_seen(repo.common_dir, one.holder.worktree) + LEASE) > now
-        and not is_gone(repo.common_dir, registration_of(snapshot, one.holder))
-    ]
+    old = any(one.by_commit and one.until <= now for one in found)
+    committed = on_branches(repo, rules, series) if old else {}
+
+    def holds(one: Reservation) -> bool:
+        if one.by_commit:
+            return one.until > now or one.name in committed
+        seen = last_seen(repo.common_dir, one.holder.worktree)
+        return max(float(one.until), seen + LEASE) > now and not is_gone(
+            repo.common_dir, registration_of(snapshot, one.holder)
+        )
+
+    return [one for one in found if holds(one)]
 
 
 def numbered(series: Series, reservation: Reservation) -> Numbered | None:
@@ -87,7 +100,7 @@ def taken_anywhere(repo: Repo, rules: InForce, snapshot: Snapshot, series: Serie
     """Every number of a series that is seen anywhere: base, worktrees, unlanded branches, reservations."""
     own = series.migrations([*base_paths(repo, rules, series.folder), *paths_in(repo, "", series.folder)])
     others = [number for number, _ in elsewhere(repo, series, committed_only=False).values()]
-    reserved = [number for one in reservations(repo, snapshot, series) if (number := numbered(series, one))]
+    reserved = [number for one in reservations(repo, rules, snapshot, series) if (number := numbered(series, one))]
     return [*own.values(), *others, *on_branches(repo, rules, series).values(), *reserved]
 
 

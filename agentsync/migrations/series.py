@@ -151,8 +151,13 @@ def on_branches(repo: Repo, rules: InForce, series: Series) -> dict[str, Numbere
     """Migrations on local branches that have not landed."""
     found: dict[str, Numbered] = {}
     limits = [f"--no-merged={commit}" for commit in rules.base.commits[:1]]
-    for tip in dict.fromkeys(repo.lines("for-each-ref", *limits, "--format=%(objectname)", "refs/heads")):
-        found.update(series.migrations(paths_in(repo, tip, series.folder)))
+    tips = dict.fromkeys(repo.lines("for-each-ref", *limits, "--format=%(objectname)", "refs/heads"))
+    folder = series.folder.encode("utf-8", "surrogateescape")
+    with cat_file(repo) as cat:  # most branches have the folder as others have it
+        differing = {cat.id_of(b"%s:%s" % (tip.encode(), folder)): tip for tip in tips}
+    for tree, tip in differing.items():
+        if tree:
+            found.update(series.migrations(paths_in(repo, tip, series.folder)))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from agentsync.errors import RefusedError
+from agentsync.git.objects import cat_file
 from agentsync.git.refs import head_of, resolve_ref
 from agentsync.git.repo import Repo
 from agentsync.holders.identity import Holder
@@ -22,10 +23,15 @@ if TYPE_CHECKING:
     from agentsync.record import Record
 
 ROOM = b"tasks"
+FILE = b"TASKS.md"
+PROVISIONAL = 600  # seconds that a claim made by a commit holds without it: the commit may fail yet
 
 
 class Claim(NamedTuple):
-    """Who has a task: since when, until when (epoch seconds) its lease runs, on which branch, and whether done."""
+    """Who has a task: since when, until when (epoch seconds) its lease runs, on which branch, and whether done.
+
+    `by_commit`: a commit that marks it in TASKS.md made the claim, which holds while a branch has that mark.
+    """
 
     id: str
     title: str
@@ -36,6 +42,7 @@ class Claim(NamedTuple):
     files: tuple[str, ...] = ()
     ref: str = ""
     done: bool = False
+    by_commit: bool = False
 
 
 def place_of(task_id: str) -> bytes:
@@ -58,6 +65,7 @@ def claim_record(claim: Claim) -> Record:
         "files": list(claim.files),
         "ref": claim.ref,
         "done": int(claim.done),
+        "by_commit": int(claim.by_commit),
     }
 
 
@@ -73,6 +81,7 @@ def parse_claim(record: Record) -> Claim:
         tuple(list_of(record, "files")),
         text_of(record, "ref"),
         bool(number_of(record, "done")),
+        bool(number_of(record, "by_commit")),
     )
 
 
@@ -94,8 +103,22 @@ def _has_unlanded_work(repo: Repo, base: Base, claim: Claim) -> bool:
     return bool(repo.git("rev-list", "--max-count=1", tip, "--not", *base.commits, ok=()).out)
 
 
+def _is_marked_anywhere(repo: Repo, claim: Claim) -> bool:
+    """Whether any branch has the mark in TASKS.md that this claim was made by."""
+    from agentsync.tasks.grammar import decode, parse  # `re`, only for a claim that a commit made minutes ago
+
+    tips = repo.lines("for-each-ref", "--format=%(objectname)", "refs/heads")
+    with cat_file(repo) as cat:
+        plans = {cat.id_of(tip.encode() + b":" + FILE) for tip in [resolve_ref(repo, claim.ref), *tips] if tip}
+        tasks = [task for blob in plans if blob for task in parse(decode(cat.read(blob.encode()) or b""))]
+    named = [task for task in tasks if task.id.lower() == claim.id.lower()]
+    return any(task.done if claim.done else task.agent == claim.holder.agent for task in named)
+
+
 def is_live(repo: Repo, base: Base, snapshot: Snapshot, claim: Claim) -> bool:
     """Whether a claim holds: its lease runs, or its branch has commits that have not landed."""
+    if claim.by_commit:
+        return time.time() < claim.until or _is_marked_anywhere(repo, claim)
     seen = last_seen(repo.common_dir, claim.holder.worktree)
     ends = max(float(claim.until), seen + claim.lease if seen else 0.0)
     if time.time() < ends and not is_gone(repo.common_dir, registration_of(snapshot, claim.holder)):

@@ -9,6 +9,8 @@ from agentsync.holders.registry import private_file, write_private
 from agentsync.judging.verdict import Finding, Transition, Verdict
 from agentsync.lean import TYPE_CHECKING
 from agentsync.tasks.claims import (
+    FILE,
+    PROVISIONAL,
     ROOM,
     Claim,
     all_claims,
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from agentsync.judging.scene import Scene
     from agentsync.record import Record
     from agentsync.tasks.grammar import Task
-
-FILE = b"TASKS.md"
 
 
 def judge_tasks(scene: Scene, move: Transition, ref: str, tree: str) -> Verdict:
@@ -74,11 +74,18 @@ def _marks(
             if not scene.holder.is_human:
                 findings.append(_taken(claim))
             continue
-        if task.agent == scene.holder.agent or (task.done and not scene.holder.is_human):
-            fresh = new_claim(scene.repo, scene.rules, scene.holder, task.id, task.title, task.files, done=task.done)
-            if claim is None or claim.holder != scene.holder or claim.done != fresh.done:
-                records[place_of(task.id)] = claim_record(fresh)
+        own = task.agent == scene.holder.agent or (task.done and not scene.holder.is_human)
+        if own and (claim is None or claim.holder != scene.holder or claim.done != task.done):
+            records[place_of(task.id)] = claim_record(_by_commit(scene, task, claim))
     return findings, records
+
+
+def _by_commit(scene: Scene, task: Task, before: Claim | None) -> Claim:
+    """The claim that a commit makes by marking a task; one that its holder took by command stays that."""
+    fresh = new_claim(scene.repo, scene.rules, scene.holder, task.id, task.title, task.files, done=task.done)
+    if before and before.holder == scene.holder and not before.by_commit:
+        return fresh._replace(since=before.since)
+    return fresh._replace(until=fresh.since + PROVISIONAL, by_commit=True)
 
 
 def _taken(claim: Claim) -> Finding:
