@@ -75,3 +75,10 @@ class StateError(AgentsyncError):
     """The shared state cannot be read or written."""
 
     kind = "state"
+
+
+class DamagedError(StateError):
+    """What is left of the shared state makes no sense."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("the shared state is damaged", why, "agentsync doctor --fix")

@@ -6,7 +6,7 @@ without the 17 ms that importing `tomllib` costs a gate.
 
 from __future__ import annotations
 
-from agentsync.errors import StateError
+from agentsync.errors import DamagedError
 from agentsync.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def load(data: bytes) -> Record:
                 else:
                     record[key] = _unquote(word) if word.startswith('"') else int(word)
     except (ValueError, KeyError, IndexError) as error:
-        raise StateError("a record of the shared state is damaged", repr(data[:60]), "agentsync doctor") from error
+        raise DamagedError(f"a record cannot be read: {data[:60]!r}") from error
     return record
 
 

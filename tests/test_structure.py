@@ -27,10 +27,11 @@ ORDER = [
     {"config"},
     {"judging"},
     {"locks"},
-    {"tasks", "migrations"},
+    {"tasks", "migrations", "contracts", "phases", "forecast"},
     {"gates"},
     {"drivers"},
     {"setup"},
+    {"worktrees", "landing"},
     {"cli"},
 ]
 # Heavy modules that no plain commit may load (measured: 2 to 95 ms each).

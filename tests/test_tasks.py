@@ -222,9 +222,9 @@ def test_two_plans_merge_by_task(main: Tree) -> None:
 
 def test_a_duplicate_id_is_one_clear_error(main: Tree) -> None:
     main.write("TASKS.md", "- [ ] T-1 a\n- [ ] T-1 b\n")
-    done = main.sync("task", "list")
+    done = main.sync("task", "claim", "T-1")
     assert done.code == 2
-    assert "T-1 more than once" in done.err.lower().replace("t-1", "T-1")
+    assert 'TASKS.md has "T-1" more than once' in done.err
 
 
 def test_work_in_anothers_files_is_told(main: Tree) -> None:

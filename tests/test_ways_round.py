@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 
 import pytest
@@ -54,10 +55,9 @@ def test_a_refusal_for_an_earlier_commit_names_it_and_how_to_drop_it(one: Tree, 
     two.ok("add", "b.txt")
     done = two.refused("commit", "-qm", "b")
     assert f'commit {sneaked[:12]} "sneaked in" brought it' in done.err
-    command = next(line.strip() for line in done.err.splitlines() if "git rebase --onto" in line)
-    two.ok("reset", "-q", "--hard")
+    command = next(line.strip() for line in done.err.splitlines() if "git rebase --autostash --onto" in line)
     two.ok(*command.split()[1:])
-    assert two.commit("b.txt", "b\n").code == 0
+    two.ok("commit", "-qm", "b")
 
 
 def test_putting_an_old_version_back_by_a_merge_needs_the_lock(main: Tree, one: Tree, two: Tree) -> None:
@@ -142,8 +142,9 @@ def test_a_lock_on_a_folder_names_the_staged_file(one: Tree, two: Tree) -> None:
 
 
 def test_a_refused_revert_says_how_to_get_out(one: Tree, two: Tree) -> None:
-    two.write("shared.txt", "two's\n")
-    two.ok("commit", "-qam", "mine")
+    for text in ("two's\n", "two's own\n"):
+        two.write("shared.txt", text)
+        two.ok("commit", "-qam", "mine")
     hold(one)
     done = two.refused("revert", "--no-edit", "HEAD")
     assert "git reset --merge" in done.err
@@ -271,3 +272,203 @@ def test_a_commit_that_fails_after_the_gate_holds_its_task_and_number_for_minute
     one.ok("commit", "-qam", "x")
     assert is_live(repo, rules.base, snapshot, claim)
     assert "V2__b.sql" in {reserved.name for reserved in reservations(repo, rules, snapshot, series)}
+
+
+def test_a_push_without_checks_does_not_launder_a_commit(main: Tree, one: Tree, two: Tree) -> None:
+    main.ok("clone", "-q", "--bare", ".", "../server.git")
+    main.ok("remote", "add", "origin", "../server.git")
+    main.ok("fetch", "-q")
+    main.ok("branch", "-q", "--set-upstream-to=origin/main")
+    hold(one)
+    two.write("shared.txt", "sneaked\n")
+    two.unhooked("commit", "-qam", "sneaked in")
+    two.ok("push", "-q", "--no-verify", "origin", "HEAD:refs/heads/e2")
+    two.write("b.txt", "b\n")
+    two.ok("add", "b.txt")
+    two.refused("commit", "-qm", "b")
+
+
+def test_what_the_server_gave_is_not_refused(main: Tree, one: Tree, two: Tree) -> None:
+    main.ok("clone", "-q", "--bare", ".", "../server.git")
+    main.ok("clone", "-q", "../server.git", "../colleague")
+    colleague = Tree(main.path.parent / "colleague", main.environ)
+    colleague.ok("switch", "-q", "-c", "feature")
+    colleague.write("shared.txt", "a colleague's\n")
+    colleague.ok("-c", "user.name=c", "-c", "user.email=c@c", "commit", "-qam", "elsewhere")
+    colleague.ok("push", "-q", "origin", "feature")
+    main.ok("remote", "add", "origin", "../server.git")
+    main.ok("fetch", "-q")
+    main.ok("branch", "-q", "--set-upstream-to=origin/main")
+    hold(one)
+    two.ok("switch", "-q", "feature")
+    assert two.commit("b.txt", "b\n").code == 0
+
+
+def test_an_agent_cannot_switch_the_gates_off_by_variable(one: Tree, two: Tree) -> None:
+    hold(one)
+    two.write("shared.txt", "two's\n")
+    done = two.refused("commit", "-qam", "x", AGENTSYNC="0", CLAUDECODE="1")
+    assert "a person's switch" in done.err
+    two.refused("commit", "--no-verify", "-qam", "x", AGENTSYNC="0", CLAUDECODE="1")
+
+
+def test_a_refused_reset_says_how_to_get_out(one: Tree, two: Tree) -> None:
+    tree = two.ok("rev-parse", "HEAD^{tree}")
+    two.write("shared.txt", "two's\n")
+    two.ok("add", ".")
+    changed = two.ok("write-tree")
+    assert tree != changed
+    two.ok("reset", "-q", "--hard")
+    commit = two.ok("commit-tree", changed, "-p", "HEAD", "-m", "x")
+    hold(one)
+    done = two.refused("reset", "-q", "--hard", commit)
+    assert "git reset --merge" in done.err
+    two.ok("reset", "-q", "--merge")
+    assert two.ok("status", "--porcelain") == ""
+
+
+def test_a_number_asked_for_twice_is_the_same(main: Tree, one: Tree, two: Tree) -> None:
+    main.commit("sql/V1__a.sql", "select 1;\n")
+    one.ok("merge", "-q", "--ff-only", "main")
+    first = one.synced("migration", "next", "sql", "users")
+    assert one.synced("migration", "next", "sql", "users") == first
+    assert two.synced("migration", "next", "sql", "users") != first
+    one.write(first, "select 2;\n")
+    assert one.synced("migration", "next", "sql", "users") != first
+
+
+def test_tasks_that_landed_after_the_branch_began_are_known_to_it(main: Tree, one: Tree) -> None:
+    main.commit("TASKS.md", "# Tasks\n\n- [ ] **T-1** One\n")
+    assert one.synced("task", "next", "--claim").startswith("T-1")
+    assert one.synced("task", "add", "Another") == "T-002"
+
+
+def test_the_task_to_claim_is_one_that_is_free(main: Tree, one: Tree, two: Tree) -> None:
+    main.commit("TASKS.md", "# Tasks\n\n- [ ] **T-1** One\n\n- [ ] **T-2** Two\n")
+    for tree in (one, two):
+        done = tree.git("merge", "-q", "--ff-only", "main")
+        assert "no claimed task" not in done.err
+    one.synced("task", "claim", "T-1")
+    assert "agentsync task claim T-2" in two.commit("b.txt", "b\n").err
+
+
+def test_a_new_worktree_is_told_who_it_is(main: Tree) -> None:
+    done = main.git("worktree", "add", "-q", "../new", "-b", "new")
+    assert "this worktree is new@new" in done.err
+
+
+def stash_away(tree: Tree, branch: str) -> None:
+    """A commit with a change of shared.txt that no gate saw, on a branch that is nobody's."""
+    tree.write("shared.txt", "evil\n")
+    tree.ok("stash", "-q")
+    tree.ok("branch", branch, "stash@{0}")
+
+
+def lands(main: Tree, tree: Tree) -> None:
+    """The holder changes a line of the locked path and lands it, still holding the lock."""
+    hold(tree)
+    tree.write("shared.txt", "ONE\ntwo\nthree\n")
+    tree.ok("commit", "-qam", "holder")
+    main.ok("merge", "-q", "--no-edit", "one")
+
+
+def test_a_stash_made_a_branch_is_not_laundered_by_an_amend(one: Tree, two: Tree) -> None:
+    hold(one)
+    stash_away(two, "evil")
+    two.ok("switch", "-q", "evil")
+    two.refused("commit", "-q", "--amend", "-m", "x")
+
+
+def test_writing_to_the_holders_branch_does_not_borrow_its_lock(one: Tree, two: Tree) -> None:
+    hold(one)
+    stash_away(two, "evil")
+    two.refused("fetch", "-q", "-u", ".", "+evil:one")
+    one.ok("switch", "-q", "--detach")
+    two.refused("branch", "-f", "one", "evil")
+
+
+def test_a_merge_that_keeps_ours_does_not_take_landed_work_away(main: Tree, one: Tree, two: Tree) -> None:
+    lands(main, one)
+    two.commit("b.txt", "b\n")
+    two.refused("merge", "-q", "--no-edit", "-s", "ours", "main")
+
+
+def test_an_old_version_is_old_also_for_one_made_outside_the_chain(main: Tree, one: Tree, two: Tree) -> None:
+    two.write("shared.txt", "one\ntwo\nthree\nmore\n\n\n\nTWO\n")
+    two.ok("commit", "-qam", "before the lock")
+    hold(one)
+    one.write("shared.txt", "ONE\ntwo\nthree\n")
+    one.ok("commit", "-qam", "holder")
+    main.ok("merge", "-q", "--no-edit", "one")
+    two.git("merge", "-q", "--no-edit", "-X", "ours", "main")
+    two.ok("checkout", "-q", "main~1", "--", "shared.txt")
+    two.refused("commit", "-qm", "undo")
+
+
+def test_thousands_of_files_in_anothers_folder_are_refused_in_time(one: Tree, two: Tree) -> None:
+    hold(one, "gen")
+    for number in range(2500):
+        two.write(f"gen/f{number}", f"{number}\n")
+    two.ok("add", "gen")
+    two.refused("commit", "-qm", "big")
+
+
+def test_a_finished_task_lands_by_squash_and_pick_whoever_does_it(main: Tree, one: Tree, two: Tree) -> None:
+    main.commit("TASKS.md", "# Tasks\n\n- [ ] **T-1** One\n")
+    for tree in (one, two):
+        tree.ok("merge", "-q", "--ff-only", "main")
+    one.synced("task", "claim", "T-1")
+    one.synced("task", "done", "T-1")
+    one.ok("commit", "-qam", "done")
+    two.ok("cherry-pick", "one")
+    main.ok("merge", "-q", "--squash", "one", CLAUDECODE="1")
+    main.ok("commit", "-qm", "squash", CLAUDECODE="1")
+
+
+def test_what_base_has_now_may_be_brought_by_any_way(main: Tree, one: Tree, two: Tree) -> None:
+    main.commit("shared.txt", "one\ntwo\nLANDED\n")
+    hold(one)
+    two.commit("b.txt", "b\n")
+    two.ok("merge", "-q", "--squash", "main")
+    two.ok("commit", "-qm", "squash")
+    three = main.worktree("three", "main~1")
+    three.ok("checkout", "main", "--", "shared.txt")
+    three.ok("commit", "-qm", "checkout")
+
+
+def test_work_from_before_the_lock_is_rebased_beside_landed_lines(main: Tree, one: Tree, two: Tree) -> None:
+    lines = [f"line {number}" for number in range(12)]
+    main.commit("shared.txt", "\n".join(lines) + "\n")
+    for tree in (one, two):
+        tree.ok("merge", "-q", "--ff-only", "main")
+    two.write("shared.txt", "\n".join([*lines[:6], "TWO", *lines[7:]]) + "\n")
+    two.ok("commit", "-qam", "before the lock")
+    hold(one)
+    one.write("shared.txt", "\n".join([*lines[:4], "HOLDER", *lines[5:]]) + "\n")
+    one.ok("commit", "-qam", "holder")
+    main.ok("merge", "-q", "--no-edit", "one")
+    two.ok("rebase", "-q", "main")
+
+
+def test_a_state_that_was_deleted_is_told_at_the_next_commit(main: Tree, one: Tree, two: Tree) -> None:
+    hold(one)
+    (main.path / ".git/agentsync/store.git").rename(main.path.parent / "gone")
+    assert "the shared state was deleted" in two.commit("b.txt", "b\n").err
+    assert "it was deleted less than a week ago" in main.sync("doctor").out
+
+
+def test_a_damaged_state_is_set_aside_by_doctor(main: Tree, one: Tree, two: Tree) -> None:
+    hold(one)
+    shutil.rmtree(main.path / ".git/agentsync/store.git/objects")
+    (main.path / ".git/agentsync/store.git/objects").mkdir()
+    assert "agentsync doctor --fix" in main.sync("doctor").out
+    main.sync("doctor", "--fix")
+    hold(two)
+
+
+def test_ids_that_stand_twice_stop_only_those_tasks(main: Tree, one: Tree) -> None:
+    one.write("TASKS.md", "- [ ] **T-1** One\n\n- [ ] **T-1** Again\n\n- [ ] **T-2** Two\n")
+    assert "T-2" in one.synced("task", "list")
+    assert one.synced("task", "next").startswith("T-2")
+    assert "grep -n -i -e T-1 TASKS.md" in one.sync("task", "claim", "T-1").err
+    assert "t-1  stands more than once" in one.sync("task", "check").out

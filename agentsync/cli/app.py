@@ -25,6 +25,7 @@ COMMANDS = {
     "migration": ("migrations", "Migration numbers: next, list, check."),
     "check": ("look", "Judge a range by its trees, in CI or on a git server."),
     "log": ("look", "What happened: the state's history and the journal."),
+    "trust": ("setup", "Approve the commands that the settings name."),
     "uninstall": ("setup", "Take the hooks away again and restore what was there."),
     "demo": ("demo", "Three scripted agents collide in a scratch repository."),
     "completion": ("setup", "Print a completion script for bash, zsh or fish."),

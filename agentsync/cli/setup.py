@@ -1,4 +1,4 @@
-"""`init`, `doctor`, `uninstall` and `completion`."""
+"""`init`, `doctor`, `trust`, `uninstall` and `completion`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import click
 from click.shell_completion import get_completion_class
 
 from agentsync.cli.output import answer, answer_json, narrate
+from agentsync.config.load import in_force
+from agentsync.config.trust import approve, configured_commands, is_trusted
 from agentsync.errors import RefusedError, UsageError
 from agentsync.git.refs import HEADS, resolve_ref
 from agentsync.git.repo import discover
@@ -17,7 +19,7 @@ from agentsync.setup.doctor import examine, mend
 from agentsync.setup.init import apply, look, steps, summary
 from agentsync.setup.uninstall import committed_files
 from agentsync.setup.uninstall import uninstall as take_out
-from agentsync.text import quoted, shell_word
+from agentsync.text import one_line, quoted, shell_word
 
 
 @click.command(
@@ -90,6 +92,41 @@ def doctor(fix: bool, as_json: bool) -> int:  # noqa: FBT001
             if check.level != "ok" and check.fix:
                 answer(f"     {check.fix}")
     return 1 if any(check.level == "bad" for check in checks) else 0
+
+
+@click.command(
+    short_help="Approve the commands that the settings name.",
+    epilog="""\b
+Examples:
+  agentsync trust --dry-run    show what would be approved
+  agentsync trust --yes        approve all that is shown""",
+)
+@click.option("--yes", is_flag=True, help="Approve without asking.")
+@click.option("--dry-run", is_flag=True, help="Only show the commands.")
+@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+def trust(yes: bool, dry_run: bool, as_json: bool) -> int:  # noqa: FBT001
+    """Show each command of agentsync.toml, and approve its exact text for this user in this clone.
+
+    Until then commands that need one stop with exit 2. Observers never run any.
+    """
+    repo = discover(dict(os.environ))
+    rows = configured_commands(in_force(repo).config)
+    fresh = [row for row in rows if not is_trusted(repo, row.command)]
+    if as_json:
+        answer_json({"commands": [{**row._asdict(), "trusted": row not in fresh} for row in rows]})
+        return 0
+    for row in rows:
+        answer(f"{'new    ' if row in fresh else 'trusted'}  {row.key}: {one_line(row.command, 1000)}")
+    if not fresh or dry_run:
+        return 0
+    if in_agent_tool(repo.environ):
+        raise RefusedError("only a person approves commands", "an agent's tool runs this", "agentsync trust --dry-run")
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("nobody can be asked here", "read the commands, then approve them", "agentsync trust --yes")
+    if not yes and not click.confirm(f"Approve {len(fresh)} new command(s)?", err=True):
+        return 1
+    approve(repo, [row.command for row in fresh])
+    return 0
 
 
 @click.command(short_help="Take the hooks away and restore what was there.")

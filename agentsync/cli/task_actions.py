@@ -34,28 +34,31 @@ def plan_path(here: Here) -> str:
 
 
 def read_plan(here: Here) -> list[Task]:
-    """The tasks in this worktree's TASKS.md, else in base's.
-
-    Raises UsageError when an id stands twice.
-    """
-    data = read_or_empty(plan_path(here))
-    if not data and here.rules.base.commits:
-        data = here.repo.git("cat-file", "blob", f"{here.rules.base.commits[-1]}:{FILE}", ok=()).out
-    tasks = parse(decode(data))
-    twice = duplicates(tasks)
-    if twice:
-        raise UsageError(f"{FILE} has {one_line(', '.join(twice[:3]))} more than once", "an id names one task",
-                         f"grep -n {shell_word(twice[0])} {FILE}")  # fmt: skip
+    """The tasks in this worktree's TASKS.md, and those that base has beside them."""
+    tasks = parse(decode(read_or_empty(plan_path(here))))
+    known = {one.id.lower() for one in tasks}
+    for plan in base_plans(here):
+        tasks += [one for one in plan if one.id.lower() not in known]
+        known |= {one.id.lower() for one in plan}
     return tasks
+
+
+def require_one(tasks: Sequence[Task], name: str) -> None:
+    """Raise UsageError where several tasks answer to a name."""
+    if name.lower() in duplicates(list(tasks)):
+        what = f"{FILE} has {quoted(name, 60)} more than once"
+        raise UsageError(what, "an id names one task", f"grep -n -i -e {shell_word(name)} {FILE}")
+
+
+def base_plans(here: Here) -> list[list[Task]]:
+    """The tasks in base's TASKS.md: the local branch's, and its upstream's."""
+    blobs = (f"{commit}:{FILE}" for commit in here.rules.base.commits)
+    return [parse(decode(here.repo.git("cat-file", "blob", blob, ok=()).out)) for blob in blobs]
 
 
 def landed_ids(here: Here) -> dict[str, bool]:
     """Which tasks base shows as done."""
-    found: dict[str, bool] = {}
-    for commit in here.rules.base.commits:
-        data = here.repo.git("cat-file", "blob", f"{commit}:{FILE}", ok=()).out
-        found |= {one.id.lower(): True for one in parse(decode(data)) if one.done}
-    return found
+    return {one.id.lower(): True for plan in base_plans(here) for one in plan if one.done}
 
 
 def plan_now(here: Here) -> list[Task]:
@@ -76,6 +79,7 @@ def claims_by_id(here: Here, snapshot: Snapshot) -> dict[str, Claim]:
 
 
 def require_task(tasks: Sequence[Task], name: str) -> Task:
+    require_one(tasks, name)
     found = find(list(tasks), name)
     if found is None:
         raise RefusedError(
@@ -94,6 +98,8 @@ def run_next(*, wanted: bool, as_json: bool, agent: str) -> int:
     """The next free task, claimed if `wanted`."""
     here = open_here(agent)
     tasks = plan_now(here)
+    twice = duplicates(tasks)
+    tasks = [one for one in tasks if one.id.lower() not in twice]
     done = done_ids(here, tasks)
     settle_claims(here.store, here.holder, landed_ids(here))
     require_room(here)
@@ -114,6 +120,10 @@ def run_next(*, wanted: bool, as_json: bool, agent: str) -> int:
         answer_json({"task": chosen._asdict(), "claimed": wanted})
         return 0
     print_task(chosen)
+    unfinished = [one.id for one in claims_by_id(here, here.store.snapshot()).values()
+                  if one.holder == here.holder and not one.done and one.id != chosen.id]  # fmt: skip
+    if unfinished:
+        narrate(f"claimed here and not done yet: {one_line(', '.join(unfinished), 200)}")
     if not wanted:
         narrate(f"agentsync task claim {shell_word(chosen.id)}")
     return 0
@@ -146,9 +156,8 @@ def print_task(one: Task) -> None:
 def run_claim(name: str, files: tuple[str, ...], agent: str) -> int:
     """Claim one task."""
     here = open_here(agent)
-    found = find(read_plan(here), name)
-    if found is None and not files:
-        found = require_task(read_plan(here), name)
+    tasks = read_plan(here)
+    found = require_task(tasks, name) if not files else find(tasks, name)
     if found and (found.done or landed_ids(here).get(found.id.lower())):
         raise RefusedError(f"task {found.id} is done already", "", "agentsync task next --claim")
     chosen = (found.id, found.title, files or found.files) if found else (name, name, files)
@@ -177,6 +186,7 @@ def run_done(name: str, agent: str) -> int:
             ids = ", ".join(one.id for one in open_claims) or "none"
             raise UsageError("which task is done?", f"claimed here: {ids}", "agentsync task done ID")
         name = open_claims[0].id
+    require_one(tasks, name)
     found = find(tasks, name)
     wanted = found.id if found else name
 
@@ -191,5 +201,5 @@ def run_done(name: str, agent: str) -> int:
         write_whole(plan_path(here), encode(mark_done(decode(data), in_file, here.holder.agent)))
         answer(f"done {wanted}: ticked in {FILE}, commit it with the work")
     else:
-        answer(f"done {wanted}")
+        answer(f"done {wanted}; {FILE} here does not list it, so nothing was ticked")
     return 0

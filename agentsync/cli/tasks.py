@@ -30,7 +30,7 @@ from agentsync.tasks.claims import (
     is_live,
     taken_line,
 )
-from agentsync.tasks.grammar import FILE, added, decode, encode, find, next_id, parse
+from agentsync.tasks.grammar import FILE, added, decode, duplicates, encode, find, next_id, parse
 from agentsync.tasks.rules import available, scopes_overlap
 from agentsync.text import one_line, quoted
 
@@ -105,7 +105,7 @@ def add(title: str, name: str, files: tuple[str, ...], depends: tuple[str, ...],
     data = read_or_empty(plan_path(here))
     text = decode(data)
     tasks = parse(text)
-    chosen = name or next_id(tasks)
+    chosen = name or next_id(read_plan(here))
     if find(tasks, chosen):
         raise UsageError(f"{FILE} has {quoted(chosen, 60)} already", "an id names one task", "agentsync task list")
     if not parse(f"- [ ] **{chosen}** x\n") or parse(f"- [ ] **{chosen}** x\n")[0].id != chosen:
@@ -114,6 +114,7 @@ def add(title: str, name: str, files: tuple[str, ...], depends: tuple[str, ...],
         )
     write_whole(plan_path(here), encode(added(text, chosen, one_line(title), files, depends)))
     answer(chosen)
+    narrate(f"commit {FILE}: other worktrees see the task when it has landed")
     return 0
 
 
@@ -156,9 +157,11 @@ def check(as_json: bool, agent: str) -> int:  # noqa: FBT001
         if (shared := scopes_overlap(one.files, other.files))
     ]
     bare = [one.id for one in tasks if not one.files]
+    twice = duplicates(read_plan(here))
     unknown = [(one.id, name) for one in tasks for name in one.depends if not find(read_plan(here), name)]
     if as_json:
-        answer_json({"overlaps": overlaps, "without_files": bare, "unknown_dependencies": unknown})
+        answer_json({"overlaps": overlaps, "without_files": bare, "unknown_dependencies": unknown,
+                     "duplicates": twice})  # fmt: skip
     else:
         for line in table([(one, other, f"both may touch {shared}") for one, other, shared in overlaps]):
             answer(line)
@@ -166,4 +169,6 @@ def check(as_json: bool, agent: str) -> int:  # noqa: FBT001
             answer(f"{one_id}  names no files")
         for one_id, name in unknown:
             answer(f"{one_id}  depends on {quoted(name, 60)}, which is no task")
-    return 1 if overlaps or bare or unknown else 0
+    for one_id in twice if not as_json else ():
+        answer(f"{one_line(one_id, 60)}  stands more than once")
+    return 1 if overlaps or bare or unknown or twice else 0

@@ -38,6 +38,15 @@ SETTINGS = (
     Setting("protect.paths", "patterns", [], "gitignore patterns that agents may never change, people may"),
     Setting("regenerate.paths", "patterns", [], "gitignore patterns of generated files, which are never locked"),
     Setting("regenerate.commands", "patterns", [], '"PATTERN: COMMAND" for generated files, where no tool is known'),
+    Setting("contracts.paths", "patterns", [], "gitignore patterns of interfaces that others build on: landed first"),
+    Setting("phases.sequential", "patterns", [], "gitignore patterns that change in phase integration only"),
+    Setting("worktree.path", "text", "../{repo}.{name}", "where `worktree add` makes worktrees, from the top folder"),
+    Setting("worktree.setup", "patterns", [], "commands that `worktree add` runs in a new worktree, once trusted"),
+    Setting("integrate.publish", "choice", "base", "what a landing moves: base, or the branch for a pull request",
+            ("base", "branch")),
+    Setting("integrate.check", "text", "", "the command that must pass before anything lands, once trusted"),
+    Setting("integrate.timeout", "duration", "30m", "the check is ended and has failed after this"),
+    Setting("integrate.after", "text", "", "a command to run after a landing, once trusted"),
     Setting("tasks.limit", "count", 0, "hand out no task while this many branches wait to land; 0 means no limit"),
     Setting("tasks.lease", "duration", "8h", "a claim outlives its holder's last sign of life by this much"),
     Setting("enforce.locks", "choice", "", "another's lock: off, warn or refuse", _LEVELS),
@@ -45,12 +54,15 @@ SETTINGS = (
     Setting("enforce.protected", "choice", "", "protected paths: off, warn or refuse", _LEVELS),
     Setting("enforce.claims", "choice", "", "an agent's commit without a claimed task: off, warn or refuse", _LEVELS),
     Setting("enforce.scope", "choice", "", "work inside the files of another's task: off, warn or refuse", _LEVELS),
+    Setting("enforce.phases", "choice", "", "sequential paths out of their phase: off, warn or refuse", _LEVELS),
+    Setting("enforce.contracts", "choice", "", "work against an older contract: off, warn or refuse", _LEVELS),
 )  # fmt: skip
 
+_RULES = ("locks", "numbers", "protected", "claims", "scope", "phases", "contracts")
 PROFILES: dict[str, dict[str, str]] = {
-    "solo": {"locks": "warn", "numbers": "warn", "protected": "warn", "claims": "off", "scope": "warn"},
-    "pair": {"locks": "refuse", "numbers": "refuse", "protected": "refuse", "claims": "warn", "scope": "warn"},
-    "team": {"locks": "refuse", "numbers": "refuse", "protected": "refuse", "claims": "refuse", "scope": "warn"},
+    "solo": dict(zip(_RULES, ("warn", "warn", "warn", "off", "warn", "off", "warn"), strict=True)),
+    "pair": dict(zip(_RULES, ("refuse", "refuse", "refuse", "warn", "warn", "off", "warn"), strict=True)),
+    "team": dict(zip(_RULES, ("refuse", "refuse", "refuse", "refuse", "warn", "refuse", "warn"), strict=True)),
 }
 SERIES_KEYS = {
     "path": "text",
@@ -112,6 +124,10 @@ def check_value(setting: Setting, value: object) -> Value:
         if value in setting.choices or value == "":
             return str(value)
         raise _problem(setting.key, value, "one of " + ", ".join(f'"{choice}"' for choice in setting.choices))
+    if setting.kind == "text":
+        if isinstance(value, str) and "\n" not in value:
+            return value
+        raise _problem(setting.key, value, "one line of text")
     if setting.kind == "count":
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             return value

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def judge_steps(scene: Scene, steps: Sequence[Transition], ref: str) -> Verdict:
-    """Locks and protected paths, step by step: later steps see what earlier ones added to the state."""
-    rules = [rule for rule in (_lock_rule(scene, steps), _protected_rule(scene)) if rule]
+    """Locks, protected and sequential paths, step by step: later steps see what earlier ones added to the state."""
+    rules = [rule for rule in (_lock_rule(scene, steps), _protected_rule(scene), _phase_rule(scene)) if rule]
     if not rules:
         return Verdict()
     verdicts = []
@@ -57,8 +57,17 @@ def _protected_rule(scene: Scene) -> Rule | None:
     return judge_protected
 
 
+def _phase_rule(scene: Scene) -> Rule | None:
+    rules = scene.rules.config
+    if not rules.patterns("phases.sequential") or scene.holder.is_human or rules.level("phases") == "off":
+        return None
+    from agentsync.phases.gate import judge_phase
+
+    return judge_phase
+
+
 def judge_move(scene: Scene, move: Transition, ref: str, tree: str) -> Verdict:
-    """Numbers, claims and scope, over all that a move of `ref` changes.
+    """Numbers, claims, scope and contracts, over all that a move of `ref` changes.
 
     `tree` names the result: a commit, or empty for the index.
     """
@@ -70,7 +79,11 @@ def judge_move(scene: Scene, move: Transition, ref: str, tree: str) -> Verdict:
     if not scene.holder.is_human or any(change.path == b"TASKS.md" for change in move.changes):
         from agentsync.tasks.gate import judge_tasks
 
-        verdicts.append(judge_tasks(scene, move, ref, tree))
+        verdicts.append(judge_tasks(scene, move, ref))
+    if scene.rules.config.patterns("contracts.paths") and scene.rules.config.level("contracts") != "off":
+        from agentsync.contracts.gate import judge_contracts
+
+        verdicts.append(judge_contracts(scene, move, ref))
     return joined(verdicts)
 
 

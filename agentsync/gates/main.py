@@ -16,7 +16,7 @@ from agentsync.gates.say import tell
 from agentsync.git.refs import HEADS
 from agentsync.git.repo import Repo, from_hook
 from agentsync.git.run import set_deadline
-from agentsync.holders.identity import hook_name
+from agentsync.holders.identity import hook_name, in_agent_tool
 from agentsync.holders.registry import acting_holder, check_in
 from agentsync.judging.scene import Scene
 from agentsync.lean import TYPE_CHECKING
@@ -36,6 +36,8 @@ def open_scene(repo: Repo) -> Scene:
     """Everything a gate needs, with the acting holder registered."""
     holder = acting_holder(repo, hook_name(repo.environ))
     store = Store(repo.shared_dir, repo.environ)
+    if store.is_lost():
+        tell("agentsync: warning: the shared state was deleted: no lock or claim is left (agentsync doctor)")
     check_in(repo, store, holder)
     return Scene(repo, store, _rules(repo), holder)
 
@@ -81,7 +83,10 @@ def _observe(hook: str, arguments: Sequence[str], environ: Mapping[str, str]) ->
 def run_hook(hook: str, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one hook of ours: 0, or 1 from a gate that refuses."""
     if environ.get("AGENTSYNC") == "0":
-        return 0
+        if not in_agent_tool(environ):
+            return 0
+        if hook in INDEX_GATES:
+            tell("agentsync: AGENTSYNC=0 is a person's switch; an agent's tool runs this git, so it does not count")
     set_deadline(GATE_SECONDS)
     try:
         return (_observe if hook in OBSERVERS else _gate)(hook, arguments, environ)

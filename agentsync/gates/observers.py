@@ -7,6 +7,7 @@ import sys
 
 from agentsync.gates.index_gate import DETACHED, LANDING_NOTE, write_verdict
 from agentsync.gates.judge import judge_steps
+from agentsync.gates.say import tell
 from agentsync.git.objects import commits
 from agentsync.git.refs import head_of, is_zero
 from agentsync.git.repo import read_line
@@ -58,6 +59,8 @@ def _after_checkout(scene: Scene, arguments: Sequence[str]) -> None:
         from agentsync.locks.markers import show_all
 
         show_all(repo, scene.rules, scene.snapshot)
+        if not scene.holder.is_human:
+            tell(f"agentsync: this worktree is {scene.holder.key}; who works on what: agentsync status")
 
 
 def map_rewritten(scene: Scene, new_ids: dict[str, str]) -> None:

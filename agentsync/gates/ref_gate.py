@@ -9,7 +9,7 @@ from agentsync.gates.judge import judge_move, judge_steps, split
 from agentsync.gates.receipt import read_receipt
 from agentsync.gates.say import allowed_by_a_person, say_refusal, say_warnings
 from agentsync.git.objects import commits, empty_tree, parse_raw, tree_changes
-from agentsync.git.refs import HEADS, attached_branches, is_zero, resolve_ref, worktrees
+from agentsync.git.refs import HEADS, attached_branches, fetched, head_of, is_zero, resolve_ref, worktrees
 from agentsync.git.repo import Repo, private_dir_of, read_line
 from agentsync.holders.identity import Holder
 from agentsync.holders.registry import write_private
@@ -73,12 +73,11 @@ def owner_of(scene: Scene, ref: str) -> Holder | None:
 def unjudged_steps(scene: Scene, move: Move) -> list[Transition]:
     """The commits that a move brings and nobody judged, parents first."""
     base = scene.rules.base
-    known = [move.old] if move.ref == base.ref else base.commits
+    known = [move.old, base.upstream_commit] if move.ref == base.ref else base.commits
     known = [*(commit for commit in known if commit), *judged_tips(scene.repo)]
-    remotes = [f"--remotes={base.remote}"] if base.remote else []
     return [
         Transition(commit.parents, commit.changes, commit.id)
-        for commit in commits(scene.repo, move.new, "--not", *known, *remotes)
+        for commit in commits(scene.repo, move.new, "--not", *known)
     ]
 
 
@@ -98,10 +97,12 @@ def whole_move(scene: Scene, move: Move, steps: Sequence[Transition]) -> Transit
 def gate_refs(scene: Scene, lines: Sequence[str]) -> int:
     """Judge a prepared transaction; 0 lets it go on, 1 vetoes it."""
     moves = parse_moves(scene.repo, lines)
+    actor = scene.holder
     for move, owner in [(move, owner_of(scene, move.ref)) for move in moves]:
         if owner is None:
             continue
-        scene.holder = owner
+        # whoever writes to another's branch from a worktree of its own does not borrow the other's locks
+        scene.holder = owner if owner.worktree == actor.worktree else actor
         if not _admit(scene, move):
             return 1
     return 0
@@ -119,6 +120,10 @@ def _admit(scene: Scene, move: Move) -> bool:
     covered = _covered(scene.repo, steps)
     verdict = judge()
     refused, warned = split(scene, verdict.findings)
+    if refused and any(fetched(scene.repo, scene.rules.base.remote, step.commit) for step in steps):
+        steps = [step for step in steps if not fetched(scene.repo, scene.rules.base.remote, step.commit)]
+        verdict = judge()
+        refused, warned = split(scene, verdict.findings)
     if verdict.records and not refused:
         verdict = write_verdict(scene, judge, verdict, f"commit to {move.ref.removeprefix(HEADS)}")
         refused, warned = split(scene, verdict.findings)
@@ -128,7 +133,7 @@ def _admit(scene: Scene, move: Move) -> bool:
         say_warnings(scene, "reference-transaction", refused)
     elif refused and not allowed_by_a_person(scene, refused, told=covered):
         named = [_with_commit(scene, finding, steps, move) for finding in refused]
-        say_refusal(scene, "reference-transaction", named, recovery_of(scene.repo, "reference-transaction"))
+        say_refusal(scene, "reference-transaction", named, _recovery(scene.repo, move))
         return False
     if not covered:
         say_warnings(scene, "reference-transaction", warned)
@@ -143,6 +148,17 @@ def _admit(scene: Scene, move: Move) -> bool:
     return True
 
 
+def _recovery(repo: Repo, move: Move) -> str:
+    """What puts the work tree right: `git reset --hard` and the like have made it the refused commit's already."""
+    known = recovery_of(repo, "reference-transaction")
+    receipt = read_receipt(repo)
+    committing = receipt is not None and receipt.pid == repo.environ.get("AGENTSYNC_GIT_PID")
+    if known or committing or head_of(repo).branch != move.ref:
+        return known
+    moved = repo.git("diff-index", "--cached", "--quiet", move.new, ok=()).code == 0
+    return "git reset --merge" if moved else ""
+
+
 def _with_commit(scene: Scene, finding: Finding, steps: Sequence[Transition], move: Move) -> Finding:
     """A refusal for what an earlier commit brought names it: it was made with hooks off, and can be dropped."""
     blamed = [step.commit for step in steps if any(_concerns(finding, change.path) for change in step.changes)]
@@ -151,7 +167,7 @@ def _with_commit(scene: Scene, finding: Finding, steps: Sequence[Transition], mo
     short = blamed[0][:12]
     subject = scene.repo.git("log", "-1", "--format=%s", blamed[0]).out.decode("utf-8", "replace")
     told = f"commit {short} {quoted(subject, 60)} brought it, and no gate saw that one; to drop it:"
-    return finding._replace(lines=(*finding.lines, told, f"git rebase --onto {short}^ {short}"))
+    return finding._replace(lines=(*finding.lines, told, f"git rebase --autostash --onto {short}^ {short}"))
 
 
 def _concerns(finding: Finding, path: bytes) -> bool:

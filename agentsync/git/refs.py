@@ -103,6 +103,28 @@ def linked_worktrees(common_dir: str) -> Iterator[Worktree]:
             yield Worktree(name, os.path.dirname(os.path.join(git_dir, pointer)), git_dir)
 
 
+def fetched(repo: Repo, remote: str, commit: str) -> bool:
+    """Whether a remote gave us a commit, by the reflogs of its tracking refs.
+
+    What this clone pushed itself, or put under such a name by hand, vouches for nothing.
+    """
+    if not remote or not commit:
+        return False
+    folder = f"refs/remotes/{remote}/"
+    found = repo.lines("for-each-ref", f"--contains={commit}", "--format=%(refname)", folder, ok=())
+    return any(_came_by_fetch(repo, ref) for ref in found if ref)
+
+
+def _came_by_fetch(repo: Repo, ref: str) -> bool:
+    try:
+        with open(os.path.join(repo.common_dir, "logs", ref), "rb") as log:
+            last = log.read().rstrip(b"\n").rpartition(b"\n")[2]
+    except OSError:
+        return True  # cloned, or no reflogs are kept
+    message = last.rpartition(b"\t")[2].decode("utf-8", "replace")
+    return message.startswith(("fetch", "pull", "clone")) and "refs/" not in message
+
+
 def last_branch_file(private_dir: str) -> str:
     """Where a worktree's last branch is noted: at the end of a rebase HEAD is detached."""
     return os.path.join(private_dir, "branch")

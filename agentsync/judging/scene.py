@@ -11,6 +11,7 @@ from agentsync.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agentsync.config.load import InForce
+    from agentsync.git.objects import Change
     from agentsync.state.store import Snapshot, Store
 
 
@@ -27,6 +28,9 @@ class Scene:
         self.staged_markers: list[bytes] = []
         self._cat: CatFile | None = None
         self._ancestry: dict[tuple[str, str], bool] = {}
+        self._forks: dict[tuple[str, str], str] = {}
+        self._merged: dict[tuple[str, str], tuple[str, list[bytes]]] = {}
+        self.judged_changes: dict[tuple[str, ...], dict[bytes, list[Change]]] = {}  # locks/replay.py reads each once
 
     @property
     def cat(self) -> CatFile:
@@ -51,6 +55,21 @@ class Scene:
     def judged_in(self, commit: str) -> list[str]:
         """The tips of agents' branches that were judged and that `commit` contains."""
         return [tip for tip in judged_tips(self.repo) if self.contains(commit, tip)] if commit else []
+
+    def fork(self, one: str, other: str) -> str:
+        """The best common ancestor of two commits, empty when there is none."""
+        if (one, other) not in self._forks:
+            self._forks[one, other] = self.repo.git("merge-base", one, other, ok=(0, 1)).out.decode().strip()
+        return self._forks[one, other]
+
+    def merged(self, ours: str, theirs: str) -> tuple[str, list[bytes]]:
+        """The tree that git makes of two commits and the paths in conflict; an empty name where it cannot."""
+        if (ours, theirs) not in self._merged:
+            words = ("merge-tree", "--write-tree", "--name-only", "-z", "--no-messages", ours, theirs)
+            done = self.repo.git(*words, ok=())
+            tree, *conflicts = done.out.split(b"\0")
+            self._merged[ours, theirs] = (tree.decode(), conflicts) if done.code in (0, 1) else ("", [])
+        return self._merged[ours, theirs]
 
     def contains(self, descendant: str, commit: str) -> bool:
         """Whether `descendant` has `commit` in its history."""

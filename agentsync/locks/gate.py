@@ -6,20 +6,18 @@ import time
 
 from agentsync.config.patterns import matches
 from agentsync.errors import RefusedError
-from agentsync.git.objects import Change, commits
+from agentsync.git.objects import RAW, Change, parse_raw, tree_changes
 from agentsync.git.refs import resolve_ref
-from agentsync.git.repo import read_line
-from agentsync.judging.scene import judged_tip, judged_tips
 from agentsync.judging.verdict import Finding, Transition, Verdict
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.model import ABSENT, Chain, Target, Version, chain_record, lock_record
 from agentsync.locks.query import Held, chain_of, locks_on
+from agentsync.locks.replay import replays
 from agentsync.locks.rules import needs_renewal, passes_by_content
+from agentsync.state.paths import LOCKS
 from agentsync.text import shell_path, show_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from agentsync.judging.scene import Scene
     from agentsync.record import Record
 
@@ -33,7 +31,7 @@ def judge_locks(scene: Scene, step: Transition, ref: str) -> Verdict:
     records: dict[bytes, Record | None] = {}
     refused: list[tuple[Held, bytes]] = []
     concerned = False
-    for change in step.changes:
+    for change in [*step.changes, *_dropped(scene, step)]:
         if change.path in scene.staged_markers:
             findings += _staged_marker(change)
             continue
@@ -46,9 +44,9 @@ def judge_locks(scene: Scene, step: Transition, ref: str) -> Verdict:
             records |= _remapped(scene, step, change, chain)
             continue
         others = [one for one in held if one.lock.holder != scene.holder]
-        if others and _merges_by_itself(scene, step, change):
+        if others and (_told_already(refused, others) or _merges_by_itself(scene, step, change)):
             continue
-        if (others or _may_replay(scene, step, ref)) and _replays(scene, step, change, ref):
+        if (others or _may_replay(scene, step, ref)) and replays(scene, step, change, ref):
             continue
         if others:
             if not (step.amending and _equals_grandparent(scene, step, change)):
@@ -59,6 +57,29 @@ def judge_locks(scene: Scene, step: Transition, ref: str) -> Verdict:
         except RefusedError as error:
             findings.append(Finding("locks", tuple(line.strip() for line in error.lines()), change.path))
     return Verdict((*_refusal(scene, refused), *findings), records, concerned=concerned)
+
+
+def _dropped(scene: Scene, step: Transition) -> list[Change]:
+    """What a merge takes of its first parent though another parent changed it: that takes the other's work away."""
+    if len(step.parents) < 2 or LOCKS not in scene.snapshot.tree(b""):
+        return []
+    first = {change.path for change in step.changes}
+    against = [change for parent in step.parents[1:] for change in _against(scene, parent, step.commit)]
+    found = {change.path: change for change in against if change.path not in first}
+    return [change for change in found.values() if _held_on(scene, change.path)]
+
+
+def _against(scene: Scene, parent: str, commit: str) -> list[Change]:
+    """What a merge (the index, before it is a commit) has otherwise than one of its parents."""
+    if commit:
+        return tree_changes(scene.repo, parent, commit)
+    return parse_raw(scene.repo.git("diff-index", "--cached", *RAW, parent).out.splitlines())
+
+
+def _told_already(refused: list[tuple[Held, bytes]], others: list[Held]) -> bool:
+    """Whether these very locks refuse an earlier path: one is enough, and a commit may have thousands."""
+    named = {held.lock.target for held, _ in refused}
+    return all(one.lock.target in named for one in others)
 
 
 def _held_on(scene: Scene, path: bytes) -> list[Held]:
@@ -120,6 +141,8 @@ def _passes(scene: Scene, step: Transition, change: Change, chain: Chain | None)
         return any(scene.mode(parent, change.path) == change.new_mode for parent in step.parents[1:])
     first = step.parents[0] if step.parents else ""
     blobs = [change.old, *(scene.blob(parent, change.path) for parent in step.parents[1:])]
+    if change.new not in blobs:  # a squash, a checkout or a pick of what base has now
+        blobs += [scene.blob(tip, change.path) for tip in scene.rules.base.commits]
     return passes_by_content(change.new, blobs, chain, lambda commit: scene.contains(first, commit))
 
 
@@ -139,9 +162,8 @@ def _merges_by_itself(scene: Scene, step: Transition, change: Change) -> bool:
     """Whether a merge has at this path just what git makes of its parents: nobody edited anything."""
     if len(step.parents) != 2:
         return False
-    done = scene.repo.git("merge-tree", "--write-tree", "--name-only", "-z", "--no-messages", *step.parents, ok=())
-    tree, *conflicts = done.out.split(b"\0")
-    return done.code in (0, 1) and change.path not in conflicts and scene.blob(tree.decode(), change.path) == change.new
+    tree, conflicts = scene.merged(*step.parents)
+    return bool(tree) and change.path not in conflicts and scene.blob(tree, change.path) == change.new
 
 
 def _equals_grandparent(scene: Scene, step: Transition, change: Change) -> bool:
@@ -182,71 +204,6 @@ def _continued(scene: Scene, step: Transition, change: Change, chain: Chain | No
 def _may_replay(scene: Scene, step: Transition, ref: str) -> bool:
     """Whether a commit is not simply the next one of its branch, so that it may repeat an earlier one."""
     return bool(step.commit) and (not step.parents or step.parents[0] != resolve_ref(scene.repo, ref))
-
-
-def _replays(scene: Scene, step: Transition, change: Change, ref: str) -> bool:
-    """Whether this change of the path was judged before, as a rebase, amend, squash or pick brings it again.
-
-    What the first parent has already is not brought again but done anew.
-    """
-    # a branch from before the gates vouches for itself; what was added with hooks off does not
-    own = () if judged_tip(scene.repo, ref) else (resolve_ref(scene.repo, ref),)
-    tips = list(dict.fromkeys(tip for tip in (*judged_tips(scene.repo), *own) if tip))
-    tips = [tip for tip in tips if not (step.commit and scene.contains(tip, step.commit))]
-    known = [*scene.rules.base.commits, *step.parents[:1]]
-    judged = [
-        one
-        for commit in commits(scene.repo, *tips, "--not", *known, paths=[change.path])
-        if commit.id != step.commit
-        for one in commit.changes
-        if one.path == change.path
-    ]
-    for picked in _judged_picks(scene, tips):
-        for commit in commits(scene.repo, picked, "--max-count=1", paths=[change.path]):
-            judged += [one for one in commit.changes if one.path == change.path]
-    if _leads_to(judged, change):
-        return True
-    wanted = _patch(scene, change)
-    return any(_patch(scene, one) == wanted for one in [*judged, *_sums(scene, tips, change.path)])
-
-
-def _judged_picks(scene: Scene, tips: Sequence[str]) -> list[str]:
-    """The commit being picked or rebased, where a gate judged it; a pick does not vouch for itself."""
-    picked = [read_line(f"{scene.repo.git_dir}/{name}") for name in ("CHERRY_PICK_HEAD", "REBASE_HEAD")]
-    trusted = [*tips, *scene.rules.base.commits]
-    return [commit for commit in picked if commit and any(scene.contains(tip, commit) for tip in trusted)]
-
-
-def _leads_to(judged: Sequence[Change], change: Change) -> bool:
-    """Whether judged changes, one after the other, make just this one: two commits squashed into one."""
-    reached, grown = {change.old}, True
-    while grown:
-        fresh = {one.new for one in judged if one.old in reached} - reached
-        reached, grown = reached | fresh, bool(fresh)
-    return change.new in reached and change.new != change.old
-
-
-_MOST_SUMS = 20
-
-
-def _sums(scene: Scene, tips: Sequence[str], path: bytes) -> list[Change]:
-    """What whole judged branches do to a path, as a squash of them does."""
-    found = []
-    for tip in tips[:_MOST_SUMS]:
-        for base in scene.rules.base.commits:
-            fork = scene.repo.git("merge-base", base, tip, ok=(0, 1)).out.decode().strip()
-            old, new = scene.blob(fork, path), scene.blob(tip, path)
-            if fork and old != new:
-                found.append(Change(path, "", "", old, new))
-    return found
-
-
-def _patch(scene: Scene, change: Change) -> tuple[bytes, ...]:
-    """What a change does to a file, whatever surrounds it: its lines without positions, as `git patch-id` sees it."""
-    if not change.old or not change.new:
-        return (change.old.encode(), change.new.encode())
-    diff = scene.repo.git("diff", "--no-color", "--no-ext-diff", "--no-textconv", change.old, change.new, ok=()).out
-    return tuple(line for line in diff.splitlines() if line[:1] in b"+- " and line[:3] not in (b"+++", b"---"))
 
 
 def judge_protected(scene: Scene, step: Transition, _ref: str) -> Verdict:

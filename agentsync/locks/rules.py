@@ -50,6 +50,8 @@ def passes_by_content(new: str, parents: Sequence[str], chain: Chain | None, in_
     if chain is None or not parents:
         return new in parents
     here = position(chain, parents[0], in_history)
+    if here < 0:  # its own version is outside the chain, and may be built on any that its history has
+        here = max((i for i, version in enumerate(chain.versions) if i and in_history(version.commit)), default=here)
     newest = max((index for index, version in enumerate(chain.versions) if version.blob == new), default=-1)
     if new in parents:
         return not 0 <= newest < here  # a merge that brings an older version back takes a newer one away

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from agentsync.holders.identity import Holder
@@ -118,7 +119,7 @@ def _landed_places(snapshot: Snapshot, series: Series, landed: Collection[str]) 
 
 
 def reserve_next(repo: Repo, store: Store, rules: InForce, holder: Holder, series: Series, name: str) -> list[str]:
-    """Reserve the next free number and return the paths to create."""
+    """Reserve the next free number and return the paths to create; asked again before they are made, the same."""
     in_base = base_paths(repo, rules, series.folder)
     landed = series.migrations(in_base)
     own = sorted(in_base | set(paths_in(repo, "", series.folder)))
@@ -126,6 +127,12 @@ def reserve_next(repo: Repo, store: Store, rules: InForce, holder: Holder, serie
     result: list[list[str]] = []
 
     def decide(snapshot: Snapshot) -> Change | None:
+        for one in reservations(repo, rules, snapshot, series):
+            paths = paths_for(series.layout, series.folder, one.number, name, pair=pair)
+            made = os.path.lexists(os.path.join(repo.top, paths[0]))
+            if one.holder == holder and series.name_of(paths[0]) == one.name and not made:
+                result[:] = [paths]
+                return None
         taken = taken_anywhere(repo, rules, snapshot, series)
         if series.layout.graph == "alembic":
             import secrets

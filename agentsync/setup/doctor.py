@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from pathlib import Path
 
 from agentsync.config.load import in_force
-from agentsync.errors import AgentsyncError
+from agentsync.errors import AgentsyncError, DamagedError
 from agentsync.git.refs import worktrees
 from agentsync.git.repo import Repo, git_elsewhere, git_version
 from agentsync.git.run import LOCAL_VARIABLES
@@ -18,7 +19,8 @@ from agentsync.setup.drivers import TASKS_LINE, attributes_file, install_drivers
 from agentsync.setup.files import read_or_empty
 from agentsync.setup.hooks import OURS, hooks_path_setting, install_hooks, is_ours, plan_hooks, shim
 from agentsync.setup.init import append_line, template
-from agentsync.state.store import Store
+from agentsync.state.journal import read_events
+from agentsync.state.store import LOST, Store
 from agentsync.text import one_line
 
 OLDEST_GIT = (2, 39)
@@ -60,7 +62,12 @@ def _state(repo: Repo) -> Check:
         snapshot = store.snapshot()
         count = sum(1 for _ in snapshot.walk(b"agents"))
     except AgentsyncError as error:
-        return Check("bad", f"state: {error.what}: {error.why}", error.next_command)
+        return Check("bad", f"state: {error.what}: {error.why}", "agentsync doctor --fix")
+    week_ago = time.time() - 7 * 86400
+    events = [one for one in read_events(repo.shared_dir) if one.get("event") == LOST]
+    if events and int(str(events[-1]["time"])) > week_ago:
+        what = "state: it was deleted less than a week ago, and began anew: earlier locks and claims are gone"
+        return Check("warn", what, "take again what is needed: agentsync lock")
     if not os.access(repo.common_dir, os.W_OK):
         return Check("bad", "state: .git is read-only here", "allow writes to .git in the agent's sandbox")
     return Check("ok", f"state readable, {count} holders registered")
@@ -146,8 +153,22 @@ def _driver(repo: Repo) -> Check:
 
 
 def mend(repo: Repo) -> list[str]:
-    """Install again what `examine` finds missing; return what was touched."""
-    touched = install_hooks(repo, plan_hooks(repo))
+    """Install again what `examine` finds missing, set a damaged state aside; return what was touched."""
+    touched = [*install_hooks(repo, plan_hooks(repo)), *_set_damaged_state_aside(repo)]
     install_drivers(repo)
     append_line(Path(repo.common_dir) / "info" / "exclude", EXCLUDE_LINE)
     return touched
+
+
+def _set_damaged_state_aside(repo: Repo) -> list[str]:
+    """Let a new state begin where the old one cannot be read; what is left of that stays beside it."""
+    store = Store(repo.shared_dir, repo.environ)
+    try:
+        list(store.snapshot().walk(b""))
+    except DamagedError:
+        aside = f"{store.path}.damaged-{int(time.time())}"
+        os.rename(store.path, aside)
+        return [aside]
+    except AgentsyncError:  # of a newer version, or not to be read by us: not ours to move
+        pass
+    return []

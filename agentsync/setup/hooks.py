@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from agentsync.git.repo import Repo, git_version
+from agentsync.holders.identity import AGENT_TOOL_VARIABLES
 from agentsync.lean import NamedTuple
 from agentsync.setup.files import read_or_empty, write_whole
 from agentsync.setup.resources import HOOKS, LIBRARY
@@ -82,6 +83,7 @@ def shim(name: str, previous: str) -> bytes:
     python = os.path.realpath(sys.executable) if not _in_venv() else sys.executable
     for key, value in (("PYTHON", python), ("LIBRARY", str(LIBRARY)), ("PREVIOUS", previous)):
         text = text.replace(f"@{key}@", shell_word(value))
+    text = text.replace("@AGENT_TOOL@", "".join(f"${{{name}-}}" for name in AGENT_TOOL_VARIABLES))
     return text.encode("utf-8", "surrogateescape")
 
 
@@ -103,9 +105,7 @@ def install_hooks(repo: Repo, plan: Plan) -> list[str]:
         target = folder / name
         if target.exists() and not is_ours(target):
             target.rename(target.with_name(name + CHAINED))
-        moved_away = target.with_name(name + ".old")  # lefthook renames what it replaces, and stops where that is taken
-        if is_ours(moved_away):
-            moved_away.unlink()
+        _drop_moved_away(target)
         previous = os.path.join(plan.previous, name) if plan.previous else ""
         if read_or_empty(target) != shim(name, previous) or not os.access(target, os.X_OK):
             write_whole(target, shim(name, previous), 0o755)
@@ -121,6 +121,14 @@ def install_hooks(repo: Repo, plan: Plan) -> list[str]:
             repo.git("config", "--replace-all", f"hook.agentsync-{name}.event", name)
         touched.append("git config hook.agentsync-*")
     return touched
+
+
+def _drop_moved_away(target: Path) -> list[str]:
+    """Delete shims of ours that lefthook (`.old`, where it stops if that is taken) or pre-commit moved aside."""
+    found = [path for end in (".old", ".legacy") if is_ours(path := target.with_name(target.name + end))]
+    for path in found:
+        path.unlink()
+    return [str(path) for path in found]
 
 
 def remove_hooks(repo: Repo) -> list[str]:
@@ -139,10 +147,7 @@ def remove_hooks(repo: Repo) -> list[str]:
             if is_ours(target):
                 target.unlink()
                 touched.append(str(target))
-            moved_away = target.with_name(name + ".old")
-            if is_ours(moved_away):
-                moved_away.unlink()
-                touched.append(str(moved_away))
+            touched += _drop_moved_away(target)
             chained = target.with_name(name + CHAINED)
             if chained.exists() and not target.exists():
                 chained.rename(target)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import zlib
 
-from agentsync.errors import StateError
+from agentsync.errors import DamagedError
 from agentsync.git.hashing import object_id
 from agentsync.lean import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def read_loose(objects: str, name: str) -> bytes | None:
     """The content of a loose object, None when it is not there as one.
 
-    Raises StateError when it cannot be inflated.
+    Raises DamagedError when it cannot be inflated.
     """
     try:
         with open(os.path.join(objects, name[:2], name[2:]), "rb") as file:
@@ -29,7 +29,7 @@ def read_loose(objects: str, name: str) -> bytes | None:
     except FileNotFoundError:
         return None
     except (zlib.error, OSError) as error:
-        raise StateError("the shared state is damaged", f"object {name}: {error}", "agentsync doctor") from error
+        raise DamagedError(f"object {name}: {error}") from error
     return data[data.index(b"\0") + 1 :]
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import time
 
-from agentsync.errors import GitError, StateError
+from agentsync.errors import DamagedError, GitError, StateError
 from agentsync.git.objects import CatFile
 from agentsync.git.repo import read_line
 from agentsync.git.run import Result, run_git, scrubbed_environment
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.record import dump, load, number_of
+from agentsync.state.journal import record_event
 from agentsync.state.loose import format_tree, parse_tree, read_loose, write_loose
 from agentsync.state.turn import Turn, unwritable
 from agentsync.text import one_line
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 REF = "refs/heads/state"
 VERSION = 1
+LOST = "state-lost"  # journalled where a new state takes the place of one that somebody deleted
 VERSION_FILE = b"version.toml"
 _TRIES = 200
 _LOOSE_LIMIT = 16  # files in one of 256 folders: about 4,000 loose objects; `git gc --auto` starts at 6,700
@@ -111,7 +113,7 @@ class Store:
         ref = os.path.join(self.path, REF)
         found = read_line(ref) or self._packed_ref()
         if not found and (os.path.lexists(ref) or (os.path.lexists(self.path) and not os.path.isdir(self._objects))):
-            raise StateError("the shared state is damaged", f"{ref} names no commit", f"see {self.path}; move it away")
+            raise DamagedError(f"{ref} names no commit")
         return found
 
     def _packed_ref(self) -> str:
@@ -146,7 +148,7 @@ class Store:
         if content is None:
             content = self._read_packed(object_id)
         if content is None:
-            raise StateError("the shared state is damaged", f"object {object_id} is missing", "agentsync doctor --fix")
+            raise DamagedError(f"object {object_id} is missing")
         return content
 
     def _read_packed(self, object_id: str) -> bytes | None:
@@ -245,6 +247,8 @@ class Store:
         """Make the store where there is none: built aside, then renamed into place."""
         if os.path.isdir(self._objects):
             return
+        if self.is_lost():
+            record_event(os.path.dirname(self.path), LOST)
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
         aside = f"{self.path}.{os.getpid()}"
         environ = {k: v for k, v in self._environ.items() if k != "GIT_DEFAULT_REF_FORMAT"}

@@ -6,6 +6,7 @@ import os
 
 from agentsync.git.repo import read_line
 from agentsync.holders.registry import private_file, write_private
+from agentsync.judging.scene import judged_tips
 from agentsync.judging.verdict import Finding, Transition, Verdict
 from agentsync.lean import TYPE_CHECKING
 from agentsync.tasks.claims import (
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from agentsync.tasks.grammar import Task
 
 
-def judge_tasks(scene: Scene, move: Transition, ref: str, tree: str) -> Verdict:
+def judge_tasks(scene: Scene, move: Transition, ref: str) -> Verdict:
     """Judge all that a move of `ref` changes by the tasks and their claims."""
     claims = all_claims(scene.snapshot) if ROOM in scene.snapshot.tree(b"") else []
     findings: list[Finding] = []
@@ -42,7 +43,7 @@ def judge_tasks(scene: Scene, move: Transition, ref: str, tree: str) -> Verdict:
     own = [claim for claim in mine if not claim.done]
     findings += _scope(scene, move, claims)
     if not mine and not records:
-        findings += _without_claim(scene, move, ref, tree)
+        findings += _without_claim(scene, move, ref, {claim.id.lower() for claim in claims})
     trailers = tuple(f"Task: {claim.id}" for claim in own[:1])
     return Verdict(tuple(findings), records, trailers)
 
@@ -71,7 +72,7 @@ def _marks(
             continue
         claim = known.get(key)
         if claim and claim.holder != scene.holder and is_live(scene.repo, scene.rules.base, scene.snapshot, claim):
-            if not scene.holder.is_human:
+            if not scene.holder.is_human and not _judged_mark(scene, task):
                 findings.append(_taken(claim))
             continue
         own = task.agent == scene.holder.agent or (task.done and not scene.holder.is_human)
@@ -86,6 +87,13 @@ def _by_commit(scene: Scene, task: Task, before: Claim | None) -> Claim:
     if before and before.holder == scene.holder and not before.by_commit:
         return fresh._replace(since=before.since)
     return fresh._replace(until=fresh.since + PROVISIONAL, by_commit=True)
+
+
+def _judged_mark(scene: Scene, task: Task) -> bool:
+    """Whether judged work has the very mark, as a squash or a pick of it brings it again."""
+    blobs = {scene.blob(tip, FILE) for tip in judged_tips(scene.repo)}
+    known = [_parsed(scene, blob).get(task.id.lower()) for blob in blobs]
+    return any(one and (one.mark, one.agent) == (task.mark, task.agent) for one in known)
 
 
 def _taken(claim: Claim) -> Finding:
@@ -126,17 +134,18 @@ def _other_parent_has(scene: Scene, move: Transition, path: bytes) -> bool:
     return any(scene.blob(source, path) == now for source in sources)
 
 
-def _without_claim(scene: Scene, move: Transition, ref: str, tree: str) -> list[Finding]:
+def _without_claim(scene: Scene, move: Transition, ref: str, claimed: set[str]) -> list[Finding]:
     """An agent's work without a claimed task, where open ones wait: told once a branch, or refused."""
     level = scene.rules.config.level("claims")
-    if level == "off" or ref == scene.rules.base.ref or len(move.parents) > 1:
+    landed = any(scene.contains(tip, move.commit) for tip in scene.rules.base.commits) if move.commit else False
+    if level == "off" or ref == scene.rules.base.ref or len(move.parents) > 1 or landed:
         return []
     if not os.path.exists(os.path.join(scene.repo.top, "TASKS.md")):
         return []
     if level == "warn" and read_line(private_file(scene.repo, "claims-told")) == ref:
         return []
-    plan = _parsed(scene, scene.blob(tree or "HEAD", FILE))
-    still_open = [task.id for task in plan.values() if task.open]
+    plan = _parsed(scene, scene.blob(move.commit or "HEAD", FILE))
+    still_open = [task.id for key, task in plan.items() if task.open and key not in claimed]
     if not still_open:
         return []
     if level == "warn":

@@ -1,0 +1,45 @@
+"""The phase rule at the gates: sequential paths change only in integration, by its agent."""
+
+from __future__ import annotations
+
+from agentsync.config.patterns import matches
+from agentsync.judging.scene import judged_tips
+from agentsync.judging.verdict import Finding, Transition, Verdict
+from agentsync.lean import TYPE_CHECKING
+from agentsync.phases.phase import Phase, current_phase, may_change
+from agentsync.text import show_path, show_time
+
+if TYPE_CHECKING:
+    from agentsync.git.objects import Change
+    from agentsync.judging.scene import Scene
+
+
+def judge_phase(scene: Scene, step: Transition, ref: str) -> Verdict:
+    """Judge one step of an agent; what base or judged work has already is not changed by it."""
+    del ref
+    phase = current_phase(scene.snapshot)
+    if may_change(phase, scene.holder.agent):
+        return Verdict()
+    patterns = scene.rules.config.patterns("phases.sequential")
+    found = [
+        _finding(phase, change)
+        for change in step.changes
+        if matches(patterns, change.path) and not _stands_already(scene, step, change)
+    ]
+    return Verdict(tuple(found))
+
+
+def _stands_already(scene: Scene, step: Transition, change: Change) -> bool:
+    sources = (*step.parents[1:], *scene.rules.base.commits, *judged_tips(scene.repo))
+    return any(scene.blob(source, change.path) == change.new for source in sources)
+
+
+def _finding(phase: Phase, change: Change) -> Finding:
+    since = f" since {show_time(phase.since)}" if phase.since else ""
+    whose = f", by {phase.agent}" if phase.agent else ""
+    lines = (
+        f"{show_path(change.path)} changes only in phase integration; the phase is {phase.name}{since}{whose}",
+        "leave it out of this commit; a person switches phases (agentsync phase integration --agent NAME):",
+        "agentsync task next --claim",
+    )
+    return Finding("phases", lines, change.path)
