@@ -27,7 +27,7 @@ ORDER = [
     {"config"},
     {"judging"},
     {"locks"},
-    {"tasks", "migrations", "contracts", "phases", "forecast"},
+    {"tasks", "migrations", "contracts", "phases", "forecast", "landing.record"},
     {"gates"},
     {"drivers"},
     {"setup"},

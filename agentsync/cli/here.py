@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 
+from agentsync.cli.output import narrate
 from agentsync.config.load import InForce, in_force
 from agentsync.git.repo import Repo, discover
 from agentsync.holders.identity import Holder
 from agentsync.holders.registry import acting_holder, check_in
+from agentsync.landing.record import mend
 from agentsync.lean import NamedTuple
+from agentsync.state.paths import LANDING
 from agentsync.state.store import Store
 
 
@@ -31,6 +34,10 @@ def open_here(agent: str = "", *, register: bool = True) -> Here:
     holder = acting_holder(repo, agent)
     rules = in_force(repo)
     store = Store(repo.shared_dir, repo.environ)
+    if LANDING in store.snapshot().tree(b""):
+        mended = mend(repo, store, holder.key)
+        if mended:
+            narrate(f"agentsync: {mended}")
     if register:
         check_in(repo, store, holder)
     return Here(repo, store, rules, holder, os.getcwd())

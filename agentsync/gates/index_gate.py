@@ -6,15 +6,17 @@ import os
 
 from agentsync.gates.judge import judge_move, judge_steps, split
 from agentsync.gates.receipt import Receipt, content_of, drop_receipt, write_receipt
-from agentsync.gates.say import allowed_by_a_person, say_refusal, say_warnings
+from agentsync.gates.say import allowed_by_a_person, say_refusal, say_warnings, tell
 from agentsync.git.objects import RAW, empty_tree, parse_raw
-from agentsync.git.refs import head_of
+from agentsync.git.refs import HEADS, head_of
 from agentsync.git.repo import read_line
 from agentsync.holders.registry import write_private
 from agentsync.judging.scene import Scene
 from agentsync.judging.verdict import Transition, Verdict, joined
 from agentsync.lean import TYPE_CHECKING
+from agentsync.state.paths import LANDING
 from agentsync.state.store import Change, Snapshot
+from agentsync.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +77,8 @@ def gate_index(scene: Scene, hook: str, git_pid: str) -> int:
     repo = scene.repo
     drop_receipt(repo)
     head = head_of(repo)
+    if LANDING in scene.snapshot.tree(b"") and _undoes_a_landing(scene, head.commit):
+        return 1
     start = head.commit or empty_tree(repo)
     raw = repo.git("diff-index", "--cached", *RAW, start).out
     parents = (head.commit, *merge_parents(repo)) if head.commit else ()
@@ -103,6 +107,24 @@ def gate_index(scene: Scene, hook: str, git_pid: str) -> int:
     trailers = () if scene.holder.is_human or is_replay(repo) else (f"Agent: {scene.holder.agent}", *verdict.trailers)
     write_receipt(repo, Receipt(git_pid, plain, state, ref, trailers, content_of(parents, raw)))
     return 0
+
+
+def _undoes_a_landing(scene: Scene, head: str) -> bool:
+    """Whether this worktree's branch has moved by a landing that its index has not followed yet; then says so."""
+    from agentsync.landing.record import landing_now
+
+    landing = landing_now(scene.snapshot)
+    if landing is None or scene.repo.worktree_id not in landing.worktrees or head == landing.old:
+        return False
+    name = one_line(landing.ref.removeprefix(HEADS), 80)
+    if landing.under_way:
+        tell(f"agentsync: refused: a landing on {name} is under way here, and this commit would undo it")
+        tell("  it takes a moment; commit again")
+    else:
+        tell(f"agentsync: refused: a landing on {name} was cut short here, and this commit would undo it")
+        tell("  the next command finishes it; then commit again:")
+        tell("  agentsync status")
+    return True
 
 
 def write_verdict(scene: Scene, judge: Callable[[], Verdict], first: Verdict, subject: str) -> Verdict:

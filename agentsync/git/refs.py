@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from agentsync.git.repo import MAIN_WORKTREE, Repo, admin_dir_of, read_line
+from agentsync.git.repo import MAIN_WORKTREE, ROOM, Repo, admin_dir_of, read_line
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def linked_worktrees(common_dir: str) -> Iterator[Worktree]:
     for name in names:
         git_dir = admin_dir_of(common_dir, name)
         pointer = read_line(os.path.join(git_dir, "gitdir"))
-        if pointer:
+        if pointer and name != ROOM:
             yield Worktree(name, os.path.dirname(os.path.join(git_dir, pointer)), git_dir)
 
 

@@ -11,6 +11,7 @@ from agentsync.lean import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+ROOM = "agentsync-room"  # the worktree of our own where landings are tried out; nobody works in it
 MAIN_WORKTREE = ".main"  # git derives ids from folder names and never starts one with a dot
 
 

@@ -70,7 +70,8 @@ def _problems(
 ) -> list[Problem]:
     base, present, brought = sides
     in_base = series.migrations(base)
-    found = problems(series.layout, brought, in_base, _held_elsewhere(scene, series, set(in_base)), landing=landing)
+    held = _held_elsewhere(scene, series, set(in_base), landing=landing)
+    found = problems(series.layout, brought, in_base, held, landing=landing)
     if has_pairs(series, sorted(base)):
         found += missing_downs(series.layout, brought)
     if series.layout.graph:
@@ -78,15 +79,15 @@ def _problems(
     return found
 
 
-def _held_elsewhere(scene: Scene, series: Series, landed: set[str]) -> dict[str, tuple[Numbered, str]]:
-    held = {
-        name: (number, f"worktree {worktree}")
-        for name, (number, worktree) in elsewhere(scene.repo, series, committed_only=True).items()
-        if name not in landed
-    }
+def _held_elsewhere(
+    scene: Scene, series: Series, landed: set[str], *, landing: bool
+) -> dict[str, tuple[Numbered, str]]:
+    """The numbers of others; what is only committed gives way to what lands first, and is renumbered."""
+    others = {} if landing else elsewhere(scene.repo, series, committed_only=True)
+    held = {name: (number, f"worktree {worktree}") for name, (number, worktree) in others.items() if name not in landed}
     for one in reservations(scene.repo, scene.rules, scene.snapshot, series):
         number = numbered(series, one)
-        if number and one.holder != scene.holder and one.name not in landed:
+        if number and one.holder != scene.holder and one.name not in landed and not (landing and one.by_commit):
             held[one.name] = (number, one.holder.key)
     return held
 

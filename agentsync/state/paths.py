@@ -4,6 +4,7 @@ from __future__ import annotations
 
 LOCKS = b"locks"
 CHAINS = b"chains"
+LANDING = b"landing.toml"
 LOCK = b".lock"
 CHAIN = b".chain"
 

@@ -1,0 +1,166 @@
+"""`sync` and `integrate`: back together."""
+
+from __future__ import annotations
+
+import click
+
+from agentsync.cli.here import Here, open_here
+from agentsync.cli.locks import AGENT_OPTION
+from agentsync.cli.output import answer, answer_json, narrate
+from agentsync.git.refs import HEADS, head_of
+from agentsync.landing.hand_back import Outcome
+from agentsync.landing.integrate import Lander, after_landing, ready_branches
+from agentsync.landing.integrate import integrate as land_all
+from agentsync.landing.lander import lander
+from agentsync.landing.sync import Synced, newest_base, plan_sync
+from agentsync.landing.sync import sync as bring_in
+from agentsync.lean import TYPE_CHECKING
+from agentsync.text import one_line, shell_path, shell_word, show_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@click.command(
+    short_help="Bring base into this branch, so that it merges by any button.",
+    epilog="""\b
+Examples:
+  agentsync sync --dry-run    what would be merged, renumbered, made anew
+  agentsync sync""",
+)
+@click.option("--dry-run", is_flag=True, help="Only show what it would do.")
+@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+@AGENT_OPTION
+def sync(dry_run: bool, as_json: bool, agent: str) -> int:  # noqa: FBT001
+    """Merge base into the branch that is checked out here, as one commit.
+
+    Manifests, changelogs, registries and locked paths merge by what they are; migrations are renumbered after base's;
+    package managers' lock files are made anew. What a machine cannot decide is left as git leaves a conflict.
+    Exit 1 when something is left.
+    """
+    here = open_here(agent)
+    if dry_run:
+        name, tip = newest_base(here.repo, here.rules)
+        _, done = plan_sync(here.repo, here.rules, name, tip, head_of(here.repo).commit)
+    else:
+        done = bring_in(here.repo, here.rules, "" if here.holder.is_human else here.holder.agent)
+    if as_json:
+        answer_json(_facts(done))
+    else:
+        _print(here, done, dry_run=dry_run)
+    return 0 if done.clean or (dry_run and not done.conflicts) else 1
+
+
+def _facts(done: Synced) -> dict[str, object]:
+    return {
+        "merged": done.source,
+        "commit": done.commit or None,
+        "renumbered": [list(row) for row in done.renumbered],
+        "regenerated": [show_path(path) for path in done.regenerated],
+        "conflicts": [show_path(path) for path in done.conflicts],
+        "left": [{"path": show_path(path), "why": why, "command": command} for path, why, command in done.left],
+    }
+
+
+def _print(here: Here, done: Synced, *, dry_run: bool) -> None:
+    branch = head_of(here.repo).branch.removeprefix(HEADS)
+    if done.commit:
+        answer(f"merged {one_line(done.source, 80)} into {one_line(branch, 80)}: {done.commit[:12]}")
+    elif done.clean and not dry_run:
+        answer(f"{one_line(branch, 80)} has all of {one_line(done.source, 80)}")
+    elif dry_run:
+        answer(f"{one_line(done.source, 80)} into {one_line(branch, 80)}:" + (" clean" if done.clean else ""))
+    for old, new in done.renumbered:
+        answer(f"  {one_line(old, 120)} -> {one_line(new, 120)}")
+    for path in done.regenerated:
+        answer(f"  {show_path(path)}: made anew")
+    for path in done.conflicts:
+        answer(f"  {show_path(path)}: {'would conflict' if dry_run else 'conflict, to be merged by hand'}")
+    for path, why, command in done.left:
+        answer(f"  {show_path(path)}: {why}" + (f": {one_line(command, 200)}" if dry_run and command else ""))
+    if dry_run or done.clean:
+        return
+    for _, _, command in done.left:
+        if command:
+            narrate(f"  {one_line(command, 300)}")
+    names = " ".join(shell_path(path) for path in [*done.conflicts, *(path for path, _, _ in done.left)][:5])
+    narrate("the rest is merged and staged; then:")
+    narrate(f"  git add {names} && git commit --no-edit")
+
+
+@click.command(
+    short_help="Land branches on base, one after another.",
+    epilog="""\b
+Examples:
+  agentsync integrate --dry-run          what would land, in which order
+  agentsync integrate agent-1 agent-2
+  agentsync integrate                    every agent's finished branch""",
+)
+@click.argument("branches", nargs=-1, metavar="[BRANCH...]")
+@click.option("--dry-run", is_flag=True, help="Only rehearse; no check runs, nothing moves.")
+@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+@AGENT_OPTION
+def integrate(branches: tuple[str, ...], dry_run: bool, as_json: bool, agent: str) -> int:  # noqa: FBT001
+    """Merge each branch in memory, run the configured check on the result, publish it; then the next.
+
+    Without names: the agents' branches that are ahead of base, clean, and have no unfinished task. Source branches
+    never move, unless [integrate] publish is "branch". What cannot land is passed over and becomes its owner's task.
+    Exit 1 when a branch was left.
+    """
+    here = open_here(agent)
+    land = Lander(here.repo, here.store, here.rules, here.holder, narrate if not as_json else _silent)
+    with lander(here.repo):
+        names = [name.removeprefix(HEADS) for name in branches] or ready_branches(land)
+        outcomes = land_all(land, names, dry_run=dry_run)
+        trouble = "" if dry_run else after_landing(land, outcomes)
+    if as_json:
+        answer_json({"branches": [_outcome_facts(one) for one in outcomes], "after": trouble or None})
+    else:
+        _print_outcomes(here, land, outcomes)
+        if trouble:
+            narrate(f"agentsync: {trouble}")
+    return 1 if any(one.state == "left" for one in outcomes) else 0
+
+
+def _silent(_line: str) -> None:
+    return None
+
+
+def _outcome_facts(one: Outcome) -> dict[str, object]:
+    return {
+        "branch": one.branch,
+        "state": one.state,
+        "why": one.why or None,
+        "next": one.next_command or None,
+        "commit": one.commit or None,
+        "renumbered": [list(row) for row in one.renumbered],
+        "regenerated": [show_path(path) for path in one.regenerated],
+        "kept_both": [show_path(path) for path in one.unions],
+        "paths": [show_path(path) for path in one.paths],
+    }
+
+
+def _print_outcomes(here: Here, land: Lander, outcomes: Sequence[Outcome]) -> None:
+    if not outcomes:
+        answer("no branch is ready to land")
+    for one in outcomes:
+        why = f": {one_line(one.why, 300)}" if one.why else ""
+        answer(f"{one_line(one.branch, 80)}  {one.state}{why}" + (f" as {one.commit[:12]}" if one.commit else ""))
+        for old, new in one.renumbered:
+            answer(f"  {one_line(old, 120)} -> {one_line(new, 120)}")
+        for path in one.unions:
+            answer(f"  {show_path(path)}: both sides' insertions are kept")
+        for path in one.regenerated:
+            answer(f"  {show_path(path)}: made anew")
+        for line in one.output:
+            narrate(f"    {one_line(line, 200)}")
+        if one.next_command and one.state == "left":
+            narrate(f"  {one_line(one.next_command, 300)}")
+    landed = [one for one in outcomes if one.state == "landed"]
+    upstream = here.rules.base.upstream.removeprefix("refs/remotes/")
+    if landed and upstream:
+        remote, _, name = upstream.partition("/")
+        if land.onto_base:
+            narrate(f"  git push {remote} {shell_word(here.rules.base.name)}:{shell_word(name)}")
+        else:
+            narrate(f"  git push {remote} {' '.join(shell_word(one.branch) for one in landed)}")

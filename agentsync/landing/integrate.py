@@ -1,0 +1,210 @@
+"""Land one branch after another: each merged in memory, checked, published; what cannot land goes to its owner."""
+
+from __future__ import annotations
+
+from agentsync.config.trust import Configured, require_trusted
+from agentsync.errors import AgentsyncError, GitError, RefusedError, UsageError
+from agentsync.git.objects import is_ancestor
+from agentsync.git.refs import HEADS, head_of, resolve_ref, worktrees
+from agentsync.git.repo import git_elsewhere
+from agentsync.git.trees import commit_tree, merge_base
+from agentsync.holders.identity import Holder
+from agentsync.landing.generate import regenerate
+from agentsync.landing.hand_back import Outcome, holder_of, note, task_of
+from agentsync.landing.publish import MovedError, publish
+from agentsync.landing.rehearse import Rehearsal, rehearse
+from agentsync.landing.room import enter_room, last_lines, run_command
+from agentsync.landing.sync import Synced, message_for, newest_base
+from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.locks.landing import settle
+from agentsync.setup.drivers import install_drivers
+from agentsync.tasks.claims import all_claims
+from agentsync.text import one_line, quoted, show_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from agentsync.config.load import InForce
+    from agentsync.git.repo import Repo
+    from agentsync.state.store import Store
+
+_TRIES = 3  # how often a landing is planned again because base moved
+
+
+class Lander(NamedTuple):
+    """What a landing works with; `tell` narrates its progress."""
+
+    repo: Repo
+    store: Store
+    rules: InForce
+    holder: Holder
+    tell: Callable[[str], None]
+
+    @property
+    def onto_base(self) -> bool:
+        """Whether base itself moves; else each branch, for a pull request."""
+        return self.rules.config.text("integrate.publish") == "base"
+
+    @property
+    def check(self) -> str:
+        """The command that must pass, empty for none.
+
+        Raises UntrustedError where there is one that this user has not approved.
+        """
+        command = self.rules.config.text("integrate.check")
+        return require_trusted(self.repo, Configured("integrate.check", command)) if command else ""
+
+
+def ready_branches(land: Lander) -> list[str]:
+    """The branches that wait to land: an agent's, ahead of base, its worktree clean, no claimed task unfinished."""
+    found: list[tuple[int, str]] = []
+    claims = all_claims(land.store.snapshot())
+    for one in worktrees(land.repo):
+        head = head_of(land.repo, one.git_dir)
+        holder = holder_of(one.git_dir)
+        if not one.present or not head.branch or head.branch == land.rules.base.ref or holder is None:
+            continue
+        mine = [claim for claim in claims if claim.holder == holder and not claim.done]
+        unfinished = any(claim.id != task_of(head.branch) for claim in mine)
+        dirty = git_elsewhere(land.repo.environ, one.top, "status", "--porcelain", "-uno", ok=()).out
+        ahead = any(not is_ancestor(land.repo, head.commit, tip) for tip in land.rules.base.commits)
+        if ahead and not dirty and not unfinished:
+            made = land.repo.git("log", "-1", "--format=%ct", head.commit).out
+            found.append((int(made), head.branch.removeprefix(HEADS)))
+    return [name for _, name in sorted(found)]
+
+
+def integrate(land: Lander, branches: Sequence[str], *, dry_run: bool) -> list[Outcome]:
+    """Land branches in their order; a branch that cannot land is passed over.
+
+    Raises UsageError for a branch that does not exist, UntrustedError for a check nobody approved, RefusedError
+    where base diverged from its upstream.
+    """
+    for name in branches:
+        if not resolve_ref(land.repo, HEADS + name):
+            raise UsageError(f"there is no branch {quoted(name, 80)}", "a local branch lands", "git branch --list")
+        if HEADS + name == land.rules.base.ref:
+            raise UsageError(f"{quoted(name, 80)} is base itself", "other branches land on it", "agentsync status")
+    check = "" if dry_run else land.check
+    install_drivers(land.repo)
+    _, tip = newest_base(land.repo, land.rules)
+    outcomes = []
+    for name in branches:
+        land.tell(f"{name}: merging")
+        outcome, after = _one(land, name, tip, check, dry_run=dry_run)
+        outcomes.append(outcome)
+        if land.onto_base or dry_run:
+            tip = after
+        if not dry_run:
+            note(land.repo, land.store, land.holder, outcome)
+            if land.onto_base and outcome.state == "landed":
+                settle(land.repo, _fresh(land).rules.base, land.store, land.holder, [b""])
+    return outcomes
+
+
+def _one(land: Lander, name: str, tip: str, check: str, *, dry_run: bool) -> tuple[Outcome, str]:
+    """One branch on top of `tip`; its outcome, and what the next one lands on."""
+    for _ in range(_TRIES):
+        try:
+            return _try(land, name, tip, check, dry_run=dry_run)
+        except MovedError:
+            land.tell(f"{name}: a branch moved meanwhile, planning again")
+            _, tip = newest_base(land.repo, _fresh(land).rules)
+        except RefusedError as error:
+            return Outcome(
+                name, "left", "; ".join(part for part in (error.what, error.why) if part), error.next_command
+            ), tip
+        except GitError as error:
+            return Outcome(name, "left", f"{error.what}: {error.why}", error.next_command), tip
+    return Outcome(name, "left", "base kept moving", "agentsync integrate " + name), tip
+
+
+def _fresh(land: Lander) -> Lander:
+    base = land.rules.base
+    now = base._replace(
+        commit=resolve_ref(land.repo, base.ref),
+        upstream_commit=resolve_ref(land.repo, base.upstream) if base.upstream else "",
+    )
+    return land._replace(rules=land.rules._replace(base=now))
+
+
+def _try(land: Lander, name: str, tip: str, check: str, *, dry_run: bool) -> tuple[Outcome, str]:
+    branch = resolve_ref(land.repo, HEADS + name)
+    if is_ancestor(land.repo, branch, tip):
+        return Outcome(name, "nothing to land", "base has all of it"), tip
+    if not merge_base(land.repo, tip, branch):
+        return Outcome(name, "left", "it has no history in common with base", "git log --oneline " + name), tip
+    rehearsal = rehearse(land.repo, land.rules, tip, branch, onto_base=land.onto_base)
+    if not check and not dry_run:
+        ours, theirs = (tip, branch) if land.onto_base else (branch, tip)
+        rehearsal = rehearsal.without_unions(land.repo, ours, theirs)
+    if rehearsal.conflicts:
+        return _conflicting(name, rehearsal), tip
+    if dry_run:
+        left = [f"{show_path(one.path)} is made anew: {one.maker.command or '?'}" for one in rehearsal.stale]
+        merged = commit_tree(land.repo, rehearsal.tree, [tip, branch], f"Merge branch '{name}'\n")
+        shown = Outcome(name, "would land", "; ".join(left), "", "", rehearsal.renumbered, (), rehearsal.unions)
+        return shown, merged
+    made = regenerate(land.repo, rehearsal.tree, rehearsal.stale)
+    if made.left:
+        path, why, command = made.left[0]
+        paths = tuple(path for path, _, _ in made.left)
+        return Outcome(name, "left", f"{show_path(path)} is not made anew: {why}", command, paths=paths), tip
+    return _land(land, name, (tip, branch), rehearsal._replace(tree=made.tree), check, made.made)
+
+
+def _conflicting(name: str, rehearsal: Rehearsal) -> Outcome:
+    paths = tuple(one.path for one in rehearsal.conflicts)
+    shown = ", ".join(show_path(path) for path in paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
+    return Outcome(name, "left", f"conflicts with base in {shown}", "agentsync sync", paths=paths)
+
+
+def _land(
+    land: Lander, name: str, commits: tuple[str, str], rehearsal: Rehearsal, check: str, made: tuple[bytes, ...]
+) -> tuple[Outcome, str]:
+    tip, branch = commits
+    base_name = land.rules.base.name
+    facts = Synced(name, "", rehearsal.renumbered, made)
+    agent = "" if land.holder.is_human else land.holder.agent
+    if land.onto_base:
+        parents, text = [tip, branch], message_for(name, base_name, facts, agent)
+    else:
+        parents, text = [branch, tip], message_for(base_name, name, facts, agent)
+    commit = commit_tree(land.repo, rehearsal.tree, parents, text)
+    if check:
+        land.tell(f"{name}: checking ({one_line(check, 60)})")
+        seconds = float(land.rules.config.number("integrate.timeout"))
+        ran = run_command(land.repo, check, enter_room(land.repo, commit), seconds)
+        if not ran.passed:
+            why = f"the check failed on the merge with base: {ran.why}"
+            return Outcome(name, "left", why, f"less {ran.log}", output=tuple(last_lines(ran.log))), tip
+    ref, old = (land.rules.base.ref, tip) if land.onto_base else (HEADS + name, branch)
+    if land.onto_base and resolve_ref(land.repo, ref) != tip:
+        _catch_up(land, ref, tip)
+    land.tell(f"{name}: publishing")
+    publish(land.repo, land.store, land.holder.key, ref, (old, commit))
+    done = Outcome(name, "landed", "", "", commit, rehearsal.renumbered, made, rehearsal.unions)
+    return done, commit
+
+
+def _catch_up(land: Lander, ref: str, tip: str) -> None:
+    """Local base first goes to where its upstream is, so that a landing is only what it lands."""
+    here = resolve_ref(land.repo, ref)
+    if not here or not is_ancestor(land.repo, here, tip):
+        raise MovedError(f"{ref.removeprefix(HEADS)} moved meanwhile")
+    publish(land.repo, land.store, land.holder.key, ref, (here, tip))
+
+
+def after_landing(land: Lander, outcomes: Sequence[Outcome]) -> str:
+    """Run `[integrate] after`, once trusted, where something landed; what went wrong, empty when nothing did."""
+    command = land.rules.config.text("integrate.after")
+    landed = [one for one in outcomes if one.state == "landed"]
+    if not command or not landed:
+        return ""
+    try:
+        require_trusted(land.repo, Configured("integrate.after", command))
+    except AgentsyncError as error:
+        return f"{error.what} ({error.next_command})"
+    extra = {"AGENTSYNC_LANDED": " ".join(one.branch for one in landed), "AGENTSYNC_COMMIT": landed[-1].commit}
+    ran = run_command(land.repo, command, land.repo.top, float(land.rules.config.number("integrate.timeout")), extra)
+    return "" if ran.passed else f"[integrate] after: {ran.why}, see {ran.log}"

@@ -1,0 +1,105 @@
+"""A merge tried out in memory: what drivers, the renumbering and the makers of generated files leave to a person."""
+
+from __future__ import annotations
+
+from agentsync.git.merge_file import merge_lines
+from agentsync.git.objects import cat_file
+from agentsync.git.trees import Conflict, Entry, edited_tree, merge_trees, write_blob
+from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.merging.generated import Generator, generator_of
+from agentsync.merging.insertions import union
+from agentsync.merging.three_way import ConflictError
+from agentsync.migrations.renumber import Renumbering, edits_of, renumbering, told
+
+if TYPE_CHECKING:
+    from agentsync.config.load import InForce
+    from agentsync.git.objects import CatFile
+    from agentsync.git.repo import Repo
+
+_MOST_BYTES = 10 << 20
+FILES = ("100644", "100755")
+
+
+class Stale(NamedTuple):
+    """A generated file that both sides changed, and how it is made anew."""
+
+    path: bytes
+    maker: Generator
+
+
+class Rehearsal(NamedTuple):
+    """What a merge would be.
+
+    `tree` has every path that a machine is sure of; `conflicts` are left to a person; `stale` files hold one side's
+    version until they are made anew; `unions` keep both sides' insertions, which only a check can confirm;
+    `edits` are the renumbering's, and `renumbered` tells of them, a pair of path and what becomes of it each.
+    """
+
+    tree: str
+    conflicts: tuple[Conflict, ...] = ()
+    stale: tuple[Stale, ...] = ()
+    unions: tuple[bytes, ...] = ()
+    edits: dict[bytes, Entry | None] = {}  # noqa: RUF012 (a tuple's default, never changed)
+    renumbered: tuple[tuple[str, str], ...] = ()
+
+    def without_unions(self, repo: Repo, ours: str, theirs: str) -> Rehearsal:
+        """The same with the unions back among the conflicts, where no check can confirm them."""
+        if not self.unions:
+            return self
+        again = [one for one in merge_trees(repo, ours, theirs).conflicts if one.path in self.unions]
+        return self._replace(conflicts=(*self.conflicts, *again), unions=())
+
+
+def rehearse(repo: Repo, rules: InForce, base: str, branch: str, *, onto_base: bool) -> Rehearsal:
+    """Merge `branch` and `base` (commits) in memory; `onto_base`: base's side is ours.
+
+    Raises GitError for unrelated histories and missing objects, RefusedError where migrations need a person.
+    """
+    ours, theirs = (base, branch) if onto_base else (branch, base)
+    merged = merge_trees(repo, ours, theirs)
+    plans = renumbering(repo, rules, base, branch)
+    edits = edits_of(repo, plans, merged.tree)
+    owned = _owned(plans)
+    changes: dict[bytes, Entry | None] = {path: edit for path, edit in edits.items() if path in owned}
+    conflicting = {one.path for one in merged.conflicts}
+    changes |= {path: edit for path, edit in edits.items() if path not in conflicting}
+    conflicts: list[Conflict] = []
+    stale: list[Stale] = []
+    unions: list[bytes] = []
+    with cat_file(repo) as cat:
+        for conflict in merged.conflicts:
+            if conflict.path in owned:
+                continue
+            maker = generator_of(conflict.path, rules.config)
+            side = conflict.ours or conflict.theirs
+            if maker and side:
+                stale.append(Stale(conflict.path, maker))
+                changes[conflict.path] = side
+            elif (text := _union(repo, cat, conflict)) is not None:
+                unions.append(conflict.path)
+                changes[conflict.path] = Entry(side.mode if side else FILES[0], write_blob(repo, text))
+            else:
+                conflicts.append(conflict)
+    tree = edited_tree(repo, merged.tree, changes)
+    return Rehearsal(tree, tuple(conflicts), tuple(stale), tuple(unions), changes, tuple(told(plans)))
+
+
+def _owned(plans: Renumbering) -> set[bytes]:
+    """The paths whose content a plan decides, whatever the merge made of them."""
+    paths = {path for plan in plans.plans for path in (*plan.moves, *plan.moves.values(), *plan.copies, *plan.writes)}
+    return {path.encode("utf-8", "surrogateescape") for path in paths}
+
+
+def _union(repo: Repo, cat: CatFile, conflict: Conflict) -> bytes | None:
+    """Both sides' insertions, where that is all they are; None where it is not."""
+    sides = (conflict.base, conflict.ours, conflict.theirs)
+    if any(side is None or side.mode not in FILES for side in sides):
+        return None
+    texts = [cat.read(side.id.encode()) for side in sides if side]
+    if any(text is None or len(text) > _MOST_BYTES or b"\0" in text[:8000] for text in texts):
+        return None
+    base, ours, theirs = (text or b"" for text in texts)
+    try:
+        return union(conflict.path.decode("utf-8", "surrogateescape"), merge_lines(repo.environ, base, ours, theirs))
+    except ConflictError:
+        return None

@@ -1,0 +1,154 @@
+"""Bring base into a branch, so that it lands by any forge's button: lineage, drivers, renumbering, generated files."""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+
+from agentsync.errors import GitError, RefusedError, UsageError
+from agentsync.git.objects import is_ancestor
+from agentsync.git.refs import HEADS, head_of
+from agentsync.git.repo import Repo
+from agentsync.git.trees import commit_tree
+from agentsync.landing.generate import regenerate
+from agentsync.landing.lander import lander
+from agentsync.landing.publish import refusal_in, under_way
+from agentsync.landing.rehearse import Rehearsal, rehearse
+from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.setup.drivers import install_drivers
+from agentsync.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agentsync.config.load import InForce
+    from agentsync.git.trees import Entry
+
+
+class Synced(NamedTuple):
+    """What a sync did (or would do): the name of what was merged, the new commit (empty: nothing to do), and how."""
+
+    source: str
+    commit: str
+    renumbered: tuple[tuple[str, str], ...] = ()
+    regenerated: tuple[bytes, ...] = ()
+    conflicts: tuple[bytes, ...] = ()
+    left: tuple[tuple[bytes, str, str], ...] = ()
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is left to a person."""
+        return not self.conflicts and not self.left
+
+
+def newest_base(repo: Repo, rules: InForce) -> tuple[str, str]:
+    """The name and commit of base that has all of it, local and upstream.
+
+    Raises UsageError where there is no base, RefusedError where the two have diverged.
+    """
+    tips = rules.base.commits
+    if not tips:
+        raise UsageError(f"base {rules.base.name} has no commit", "there is nothing to bring in", "git branch --list")
+    if len(tips) == 1 or is_ancestor(repo, tips[0], tips[1]):
+        return rules.base.newest_name, tips[-1]
+    if is_ancestor(repo, tips[1], tips[0]):
+        return rules.base.name, tips[0]
+    upstream = rules.base.upstream.removeprefix("refs/remotes/")
+    raise RefusedError(
+        f"{rules.base.name} and {upstream} have diverged",
+        "bring them together first, in the worktree of base",
+        f"git merge {upstream}",
+    )
+
+
+def plan_sync(repo: Repo, rules: InForce, name: str, tip: str, head: str) -> tuple[Rehearsal, Synced]:
+    """What bringing `tip` into `head` would do; nothing is changed."""
+    rehearsal = rehearse(repo, rules, tip, head, onto_base=False).without_unions(repo, head, tip)
+    paths = tuple(one.path for one in rehearsal.conflicts)
+    left = tuple((one.path, "it is made anew", one.maker.command) for one in rehearsal.stale)
+    return rehearsal, Synced(name, "", rehearsal.renumbered, (), paths, left)
+
+
+def sync(repo: Repo, rules: InForce, agent: str) -> Synced:
+    """Merge base into the branch that is checked out here, as one commit.
+
+    What a machine cannot decide is left in the work tree as git leaves a merge, everything else of it done.
+    Raises UsageError for a detached HEAD, RefusedError where an operation is under way, changes are in the way or
+    a gate says no, GitError for unrelated histories and missing objects.
+    """
+    head = head_of(repo)
+    if not head.branch or not head.commit:
+        raise UsageError("no branch is checked out here", "base is brought into a branch", "git switch BRANCH")
+    what, how = under_way(repo.git_dir)
+    if what:
+        raise RefusedError(f"{what} is under way here", "finish it, or end it", how)
+    name, tip = newest_base(repo, rules)
+    install_drivers(repo)
+    rehearsal, planned = plan_sync(repo, rules, name, tip, head.commit)
+    contained = is_ancestor(repo, tip, head.commit)
+    if contained and not rehearsal.renumbered:
+        return Synced(name, "")
+    if rehearsal.conflicts:
+        return _leave_to_a_person(repo, name, tip, rehearsal, planned)
+    with lander(repo, wait=True) if rehearsal.stale else nullcontext():
+        made = regenerate(repo, rehearsal.tree, rehearsal.stale)
+    if made.left:
+        return _leave_to_a_person(repo, name, tip, rehearsal._replace(tree=made.tree), planned._replace(left=made.left))
+    branch = head.branch.removeprefix(HEADS)
+    done = planned._replace(regenerated=made.made, left=())
+    parents = [head.commit] if contained else [head.commit, tip]
+    commit = commit_tree(repo, made.tree, parents, message_for(name, branch, done, agent))
+    _fast_forward(repo, commit)
+    return done._replace(commit=commit)
+
+
+def message_for(name: str, branch: str, done: Synced, agent: str) -> str:
+    """The message of the merge commit: git's own subject, and what was done beside the merge."""
+    lines = [f"Merge {name} into {branch}" if name != branch else f"Renumber migrations of {branch}", ""]
+    lines += [f"Renumbered: {one_line(old, 200)} -> {one_line(new, 200)}" for old, new in done.renumbered]
+    lines += [f"Made anew: {one_line(os.fsdecode(path), 200)}" for path in done.regenerated]
+    if agent:
+        lines += ["", f"Agent: {agent}"] if len(lines) > 2 else [f"Agent: {agent}"]
+    return "\n".join(lines) + "\n"
+
+
+def _fast_forward(repo: Repo, commit: str) -> None:
+    """Move the branch, its index and its files to a commit made for it."""
+    done = repo.git("merge", "--ff-only", "--no-autostash", "--quiet", commit, ok=())
+    if done.code == 0:
+        return
+    said = done.err.decode("utf-8", "replace")
+    refused = refusal_in(said)
+    if refused:
+        repo.git("reset", "--merge", ok=())  # git has moved the files before the gate could say no
+        raise refused
+    files = ", ".join(line.strip() for line in said.splitlines() if line.startswith("\t"))
+    if files:
+        what = f"local changes are in the way: {one_line(files, 200)}"
+        raise RefusedError(what, "nothing moved; commit them, or put them aside", "git stash")
+    raise GitError("git merge failed", one_line(said.strip().splitlines()[-1] if said.strip() else ""))
+
+
+def _leave_to_a_person(repo: Repo, name: str, tip: str, rehearsal: Rehearsal, planned: Synced) -> Synced:
+    """Begin git's own merge, with all done in it that a machine is sure of."""
+    started = repo.git("merge", "--no-commit", "--no-ff", "--no-autostash", tip, ok=())
+    if not os.path.exists(os.path.join(repo.git_dir, "MERGE_HEAD")):
+        said = started.err.decode("utf-8", "replace").strip().splitlines() or [""]
+        raise RefusedError(f"{name} cannot be merged here", one_line("; ".join(said[-3:]), 300), "git status")
+    open_paths = {one.path for one in rehearsal.conflicts} | {path for path, _, _ in planned.left}
+    _stage(repo, {path: edit for path, edit in rehearsal.edits.items() if path not in open_paths})
+    return planned
+
+
+def _stage(repo: Repo, edits: Mapping[bytes, Entry | None]) -> None:
+    """Put paths into the index and the work tree of a merge under way."""
+    gone = [path for path, edit in edits.items() if edit is None]
+    kept = {path: edit for path, edit in edits.items() if edit is not None}
+    if gone:
+        repo.git("--literal-pathspecs", "rm", "-q", "-f", "--ignore-unmatch", "--", *gone)
+    rows = b"".join(f"{edit.mode} {edit.id}\t".encode() + path + b"\0" for path, edit in kept.items())
+    if rows:
+        names = b"\0".join(kept)
+        repo.git("update-index", "--force-remove", "-z", "--stdin", stdin=names)
+        repo.git("update-index", "-z", "--index-info", stdin=rows)
+        repo.git("checkout-index", "-f", "-z", "--stdin", stdin=names)
