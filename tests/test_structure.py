@@ -93,12 +93,17 @@ def test_only_one_module_starts_git() -> None:
         for module, path in modules()
         if "posix_spawn(" in path.read_text() or "import subprocess" in path.read_text()
     ]
-    assert starters == ["agentsync.cli.demo", "agentsync.git.run"]
+    others = ["agentsync.cli.demo", "agentsync.forecast.start", "agentsync.landing.room"]  # none of them starts git
+    assert [name for name in starters if name not in others] == ["agentsync.git.run"]
 
 
 def test_every_ref_write_names_the_old_value() -> None:
     writes = [line.strip() for _, path in modules() for line in path.read_text().splitlines() if '"update-ref"' in line]
-    assert writes == ['said = self.git("update-ref", REF, mine, snapshot.id, keep_fd=turn_fd, ok=())']
+    assert sorted(writes) == [
+        'done = repo.git("update-ref", "-m", "agentsync: landing", ref, new, old, ok=())',
+        'repo.git("update-ref", "-d", head.branch, head.commit)',
+        'said = self.git("update-ref", REF, mine, snapshot.id, keep_fd=turn_fd, ok=())',
+    ]
 
 
 def test_documents_point_at_what_is_there() -> None:

@@ -120,7 +120,7 @@ def test_news(bare_tree: Tree, server: Tree) -> None:
     server.ok("push", "-q", "origin", "main")
     two.ok("fetch", "-q", "origin")
     assert two.synced("status", "--new").splitlines() == [
-        "base main moved by 1 commits: git merge origin/main",
+        "base main moved by 1 commits: agentsync sync",
         "lock freed: shared.txt",
     ]
     assert two.synced("status", "--new") == ""

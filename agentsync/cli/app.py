@@ -23,6 +23,8 @@ COMMANDS = {
     "unlock": ("locks", "Give locks back."),
     "task": ("tasks", "The plan in TASKS.md: list, next, show, add, claim, release, done, check."),
     "migration": ("migrations", "Migration numbers: next, list, check, renumber."),
+    "worktree": ("worktrees", "Worktrees for agents: add, list, remove."),
+    "forecast": ("forecasts", "Conflicts to come, between every two worktrees and with base."),
     "sync": ("landing", "Bring base into this branch, so that it merges by any button."),
     "integrate": ("landing", "Land branches on base, one after another."),
     "phase": ("phases", "The phase of the work: parallel, integration or testing."),

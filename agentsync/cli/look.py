@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 
 import click
 
@@ -11,20 +10,21 @@ from agentsync.cli.here import Here, open_here
 from agentsync.cli.locks import AGENT_OPTION
 from agentsync.cli.news import news
 from agentsync.cli.output import answer, answer_json, narrate, table
+from agentsync.cli.overview import overview, screen_row
 from agentsync.errors import UsageError
-from agentsync.git.refs import head_of, is_zero, worktrees
+from agentsync.git.refs import is_zero
 from agentsync.git.repo import git_elsewhere
-from agentsync.holders.registry import last_seen, registered
 from agentsync.locks.landing import settle
 from agentsync.locks.model import Target
 from agentsync.locks.query import all_locks, chain_of, locks_on
-from agentsync.locks.say import holding, show_target
+from agentsync.locks.say import holding
 from agentsync.locks.targets import repo_path
 from agentsync.locks.touching import touching
+from agentsync.phases.phase import current_phase
 from agentsync.setup.audit import audit
 from agentsync.setup.review import NOT_JUDGED, review
 from agentsync.tasks.claims import live_claims
-from agentsync.text import one_line, quoted, shell_path, show_duration, show_path, show_time
+from agentsync.text import one_line, quoted, shell_path, show_path, show_time
 
 
 @click.command(
@@ -54,51 +54,20 @@ def status(path: str, only_new: bool, as_json: bool, agent: str) -> int:  # noqa
 
 def _screen(here: Here, *, as_json: bool) -> int:
     snapshot = here.store.snapshot()
-    claims = live_claims(here.repo, here.rules.base, snapshot)
-    held = [one for one in all_locks(here.repo, snapshot) if one.live]
-    holders = {one.holder.worktree: one.holder for one in registered(snapshot)}
-    rows, facts = [], []
-    for worktree in worktrees(here.repo):
-        if not worktree.present:
-            continue
-        holder = holders.get(worktree.id)
-        branch = head_of(here.repo, worktree.git_dir).branch.removeprefix("refs/heads/") or "(detached)"
-        dirty = bool(git_elsewhere(here.repo.environ, worktree.top, "status", "--porcelain", ok=()).out)
-        ahead, behind = _distance(here, head_of(here.repo, worktree.git_dir).commit)
-        tasks = [claim.id for claim in claims if claim.holder.worktree == worktree.id and not claim.done]
-        locks = [show_target(one.lock.target) for one in held if one.lock.holder.worktree == worktree.id]
-        seen = last_seen(here.repo.common_dir, worktree.id)
-        rows.append(
-            (
-                ("* " if worktree.git_dir == here.repo.git_dir else "  ") + (holder.agent if holder else "-"),
-                one_line(branch, 40),
-                f"+{ahead} -{behind}" + (" dirty" if dirty else ""),
-                f"seen {show_duration(time.time() - seen)} ago" if seen else "never seen",
-                " ".join([f"task {one_line(name, 30)}" for name in tasks] + [f"lock {name}" for name in locks[:3]]),
-            )
-        )
-        facts.append(
-            {"worktree": worktree.id, "path": worktree.top, "agent": holder.agent if holder else None, "branch": branch,
-             "ahead": ahead, "behind": behind, "dirty": dirty, "tasks": tasks, "locks": locks}
-        )  # fmt: skip
+    facts = overview(here.repo, here.rules, snapshot)
     if as_json:
-        answer_json({"base": here.rules.base.name, "worktrees": facts})
+        answer_json({"base": here.rules.base.name, "phase": current_phase(snapshot).name,
+                     "worktrees": [fact._asdict() for fact in facts]})  # fmt: skip
         return 0
     base = here.rules.base
     shown = base.name if base.newest_name == base.name else f"{base.name} (at {base.newest_name})"
-    answer(f"base {shown}, {len(held)} locks, {sum(not claim.done for claim in claims)} claims")
-    for line in table(rows):
+    held = sum(one.live for one in all_locks(here.repo, snapshot))
+    claims = sum(not claim.done for claim in live_claims(here.repo, base, snapshot))
+    phase = current_phase(snapshot)
+    answer(f"base {shown}, {held} locks, {claims} claims" + (f", phase {phase.name}" if phase.since else ""))
+    for line in table([screen_row(fact) for fact in facts]):
         answer(line)
     return 0
-
-
-def _distance(here: Here, commit: str) -> tuple[int, int]:
-    """Commits ahead of and behind base."""
-    if not commit or not here.rules.base.commits:
-        return 0, 0
-    base = here.rules.base.commits[-1]
-    out = here.repo.git("rev-list", "--left-right", "--count", f"{commit}...{base}", ok=()).out.split()
-    return (int(out[0]), int(out[1])) if len(out) == 2 else (0, 0)
 
 
 def _path_status(here: Here, path: bytes, *, as_json: bool) -> int:

@@ -7,11 +7,15 @@ import click
 from agentsync.cli.here import Here, open_here
 from agentsync.cli.locks import AGENT_OPTION
 from agentsync.cli.output import answer, answer_json, narrate, table
-from agentsync.errors import UsageError
+from agentsync.errors import RefusedError, UsageError
+from agentsync.git.objects import is_ancestor
+from agentsync.git.refs import head_of
+from agentsync.landing.sync import newest_base, sync
 from agentsync.migrations.numbers import reservations, reserve_next
+from agentsync.migrations.renumber import renumbering, told
 from agentsync.migrations.rules import problems
 from agentsync.migrations.series import Series, all_series, base_paths, elsewhere, paths_in, show_series
-from agentsync.text import shell_word
+from agentsync.text import one_line, shell_word
 
 
 @click.group(short_help="Migration numbers that no two branches share.")
@@ -119,3 +123,35 @@ def check(as_json: bool, agent: str) -> int:  # noqa: FBT001
         for path, why in found:
             answer(f"{path}: {why}")
     return 1 if found else 0
+
+
+@migration.command()
+@click.option("--dry-run", is_flag=True, help="Only show what would move.")
+@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+@AGENT_OPTION
+def renumber(dry_run: bool, as_json: bool, agent: str) -> int:  # noqa: FBT001
+    """Let this branch's migrations follow base's: files, pairs, dependencies, and what names them elsewhere.
+
+    Planned on the merge with base and verified there; landed migrations never change. Where base is not merged here
+    yet, `agentsync sync` does both in one step. Doing it again changes nothing.
+    """
+    here = open_here(agent)
+    name, tip = newest_base(here.repo, here.rules)
+    head = head_of(here.repo).commit
+    rows = told(renumbering(here.repo, here.rules, tip, head))
+    if as_json and dry_run:
+        answer_json({"base": name, "moves": [list(row) for row in rows]})
+        return 0
+    if rows and not dry_run:
+        if not is_ancestor(here.repo, tip, head):
+            what = f"this branch lacks some of {one_line(name, 80)}, which its migrations must follow"
+            raise RefusedError(what, "bring it in, which renumbers too", "agentsync sync")
+        sync(here.repo, here.rules, "" if here.holder.is_human else here.holder.agent)
+    if as_json:
+        answer_json({"base": name, "moves": [list(row) for row in rows]})
+        return 0
+    for old, new in rows:
+        answer(f"{one_line(old, 200)} -> {one_line(new, 200)}")
+    if not rows:
+        narrate(f"the migrations follow {one_line(name, 80)}'s as they are")
+    return 0

@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 
 from agentsync.cli.here import Here
+from agentsync.contracts.stale import newer_contracts
 from agentsync.errors import StateError
+from agentsync.forecast.cache import BASE, read_last
+from agentsync.forecast.words import clash_lines
+from agentsync.git.refs import head_of, worktrees
 from agentsync.holders.registry import private_file, write_private
+from agentsync.landing.hand_back import task_of
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.model import Target
 from agentsync.locks.query import all_locks, locks_on
@@ -14,7 +19,8 @@ from agentsync.locks.say import holding, show_target
 from agentsync.locks.touching import touching
 from agentsync.record import dump, list_of, load, number_of, text_of
 from agentsync.state.journal import journal_path, read_events
-from agentsync.text import show_path
+from agentsync.tasks.claims import claim_of
+from agentsync.text import one_line, show_path
 
 if TYPE_CHECKING:
     from agentsync.record import Record
@@ -44,8 +50,15 @@ def news(here: Here) -> list[str]:
     lines = _base_moved(here, text_of(told, "base"), base)
     lines += [f"lock freed: {path}" for path in freed]
     lines += [line for key, line in locks.items() if key not in list_of(told, "locks")]
+    clashes = _conflicts_to_come(here)
+    contracts = _newer_contracts(here)
+    backs = _handed_back(here, snapshot)
+    lines += [line for key, line in contracts.items() if key not in list_of(told, "contracts")]
+    lines += [line for key, line in backs.items() if key not in list_of(told, "backs")]
+    lines += [line for key, words in clashes.items() if key not in list_of(told, "clashes") for line in words]
     waiting = [path for path in awaited if path not in freed]
-    facts: Record = {"base": base, "journal": end, "awaited": waiting, "locks": list(locks)}
+    facts: Record = {"base": base, "journal": end, "awaited": waiting, "locks": list(locks), "clashes": list(clashes),
+                     "contracts": list(contracts), "backs": list(backs)}  # fmt: skip
     write_private(here.repo, "told", dump(facts).decode())
     return lines
 
@@ -55,7 +68,38 @@ def _base_moved(here: Here, before: str, now: str) -> list[str]:
         return []
     count = here.repo.git("rev-list", "--count", f"{before}..{now}", ok=()).out.decode().strip()
     base = here.rules.base
-    return [f"base {base.name} moved by {count or 'some'} commits: git merge {base.newest_name}"]
+    return [f"base {base.name} moved by {count or 'some'} commits: agentsync sync"]
+
+
+def _conflicts_to_come(here: Here) -> dict[str, list[str]]:
+    """The conflicts of this worktree that the last forecast saw and that stand as they were: by key, as lines."""
+    own = here.repo.worktree_id
+    heads = {one.id: head_of(here.repo, one.git_dir).commit for one in worktrees(here.repo) if one.present}
+    heads[BASE] = here.rules.base.commits[-1] if here.rules.base.commits else ""
+    return {
+        clash.key: clash_lines(clash, own, here.rules.base.name)
+        for clash in read_last(here.repo)
+        if own in (clash.one, clash.other) and clash.heads == (heads.get(clash.one), heads.get(clash.other))
+    }
+
+
+def _newer_contracts(here: Here) -> dict[str, str]:
+    """The contracts that base has newer than this branch."""
+    newer = newer_contracts(here.repo, here.rules, head_of(here.repo).commit)
+    name = here.rules.base.newest_name
+    return {
+        f"{show_path(one.path)} {one.blob}": f"contract {show_path(one.path)} is newer on {name}: agentsync sync"
+        for one in newer
+    }
+
+
+def _handed_back(here: Here, snapshot: Snapshot) -> dict[str, str]:
+    """What could not land and is this holder's to mend."""
+    branch = head_of(here.repo).branch
+    claim = claim_of(snapshot, task_of(branch)) if branch else None
+    if claim is None or claim.holder != here.holder:
+        return {}
+    return {f"{claim.id} {claim.since}": f"{one_line(claim.title, 200)}: agentsync sync"}
 
 
 def _refused_since(here: Here, offset: int) -> list[str]:

@@ -40,7 +40,7 @@ SETTINGS = (
     Setting("regenerate.commands", "patterns", [], '"PATTERN: COMMAND" for generated files, where no tool is known'),
     Setting("contracts.paths", "patterns", [], "gitignore patterns of interfaces that others build on: landed first"),
     Setting("phases.sequential", "patterns", [], "gitignore patterns that change in phase integration only"),
-    Setting("worktree.path", "text", "../{repo}.{name}", "where `worktree add` makes worktrees, from the top folder"),
+    Setting("worktree.path", "text", "../{repo}.worktrees/{name}", "where `worktree add` makes them, from the top"),
     Setting("worktree.setup", "patterns", [], "commands that `worktree add` runs in a new worktree, once trusted"),
     Setting("integrate.publish", "choice", "base", "what a landing moves: base, or the branch for a pull request",
             ("base", "branch")),

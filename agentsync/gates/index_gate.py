@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from agentsync.forecast.cache import worth_a_forecast
 from agentsync.gates.judge import judge_move, judge_steps, split
 from agentsync.gates.receipt import Receipt, content_of, drop_receipt, write_receipt
 from agentsync.gates.say import allowed_by_a_person, say_refusal, say_warnings, tell
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 LANDING_NOTE = "note"  # the shims of post-commit and post-merge start Python only when it stands
 DETACHED = "detached"
+FORECAST = "forecast"
 
 
 def merge_parents(repo: Repo) -> list[str]:
@@ -102,6 +104,8 @@ def gate_index(scene: Scene, hook: str, git_pid: str) -> int:
             return 1
     if not ref and verdict.concerned:  # a detached HEAD moves no branch: nobody else would see the commit
         write_private(repo, LANDING_NOTE, DETACHED)
+    elif worth_a_forecast(repo, [change.path for change in step.changes]):
+        write_private(repo, LANDING_NOTE, FORECAST)
     plain = not (verdict.concerned or verdict.records or verdict.findings or len(parents) > 1)
     state = scene.store.current()
     trailers = () if scene.holder.is_human or is_replay(repo) else (f"Agent: {scene.holder.agent}", *verdict.trailers)

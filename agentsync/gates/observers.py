@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from agentsync.gates.index_gate import DETACHED, LANDING_NOTE, write_verdict
+from agentsync.forecast.start import start_forecast
+from agentsync.gates.index_gate import DETACHED, FORECAST, LANDING_NOTE, write_verdict
 from agentsync.gates.judge import judge_steps
 from agentsync.gates.say import tell
 from agentsync.git.objects import commits
@@ -39,7 +40,10 @@ def observe(hook: str, arguments: Sequence[str], scene: Scene) -> None:
         os.unlink(private_file(scene.repo, LANDING_NOTE))
         if note == DETACHED and not head_of(scene.repo).branch:
             _grow_chains(scene)
-        settle(scene.repo, scene.rules.base, scene.store, scene.holder, [b""])
+        if note == FORECAST:
+            start_forecast(scene.repo)
+        else:
+            settle(scene.repo, scene.rules.base, scene.store, scene.holder, [b""])
 
 
 def _grow_chains(scene: Scene) -> None:

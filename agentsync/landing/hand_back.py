@@ -12,7 +12,7 @@ from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.state.journal import record_event
 from agentsync.state.store import Change
 from agentsync.tasks.claims import Claim, claim_record, place_of
-from agentsync.text import one_line, show_path
+from agentsync.text import one_line
 
 if TYPE_CHECKING:
     from agentsync.git.repo import Repo
@@ -70,8 +70,7 @@ def _without(snapshot: Snapshot, task: str, holder: Holder) -> Change | None:
 def _handed_back(task: str, outcome: Outcome, owner: Holder, lander: Holder) -> Change:
     now = int(time.time())
     title = one_line(f"Make {outcome.branch} land: {outcome.why}", 200)
-    files = tuple(show_path(path) for path in outcome.paths[:20])
-    claim = Claim(task, title, owner, now, now + _LEASE, _LEASE, files, HEADS + outcome.branch)
+    claim = Claim(task, title, owner, now, now + _LEASE, _LEASE, (), HEADS + outcome.branch)
     return Change(f"{outcome.branch} is left to {owner.key}", lander.key, {place_of(task): claim_record(claim)})
 
 

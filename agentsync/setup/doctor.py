@@ -13,12 +13,12 @@ from agentsync.git.refs import worktrees
 from agentsync.git.repo import Repo, git_elsewhere, git_version
 from agentsync.git.run import LOCAL_VARIABLES
 from agentsync.lean import NamedTuple
-from agentsync.locks.markers import EXCLUDE_LINE
 from agentsync.setup import blocks
 from agentsync.setup.drivers import TASKS_LINE, attributes_file, install_drivers
+from agentsync.setup.excludes import LINES, add_excludes, exclude_file
 from agentsync.setup.files import read_or_empty
 from agentsync.setup.hooks import OURS, hooks_path_setting, install_hooks, is_ours, plan_hooks, shim
-from agentsync.setup.init import append_line, template
+from agentsync.setup.init import template
 from agentsync.state.journal import read_events
 from agentsync.state.store import LOST, Store
 from agentsync.text import one_line
@@ -146,8 +146,8 @@ def _worktree(repo: Repo, top: str) -> list[Check]:
 
 def _driver(repo: Repo) -> Check:
     text = read_or_empty(attributes_file(repo)).decode("utf-8", "replace")
-    exclude = read_or_empty(Path(repo.common_dir) / "info" / "exclude").decode("utf-8", "replace")
-    if TASKS_LINE not in text or EXCLUDE_LINE not in exclude:
+    excluded = read_or_empty(exclude_file(repo)).decode("utf-8", "replace").splitlines()
+    if TASKS_LINE not in text or not set(LINES) <= set(excluded):
         return Check("warn", "merge drivers or ignored markers are missing", "agentsync doctor --fix")
     return Check("ok", "merge drivers installed")
 
@@ -156,7 +156,7 @@ def mend(repo: Repo) -> list[str]:
     """Install again what `examine` finds missing, set a damaged state aside; return what was touched."""
     touched = [*install_hooks(repo, plan_hooks(repo)), *_set_damaged_state_aside(repo)]
     install_drivers(repo)
-    append_line(Path(repo.common_dir) / "info" / "exclude", EXCLUDE_LINE)
+    add_excludes(repo)
     return touched
 
 

@@ -12,10 +12,10 @@ from agentsync.config.schema import FILE, SETTINGS
 from agentsync.git.refs import HEADS, resolve_ref
 from agentsync.git.repo import Repo
 from agentsync.lean import TYPE_CHECKING, NamedTuple
-from agentsync.locks.markers import EXCLUDE_LINE
 from agentsync.migrations.series import all_series, show_series
 from agentsync.setup import blocks
 from agentsync.setup.drivers import install_drivers
+from agentsync.setup.excludes import LINES, add_excludes, exclude_file
 from agentsync.setup.files import read_or_empty, write_whole
 from agentsync.setup.hooks import Plan, install_hooks, plan_hooks
 from agentsync.setup.resources import TEMPLATES
@@ -87,7 +87,7 @@ def steps(repo: Repo, found: Found) -> list[Step]:
     common = [
         Step(found.hooks.folder, hooks[found.hooks.mode]),
         Step(os.path.join(repo.common_dir, "config"), f"agentsync.base = {found.base.name}; merge drivers"),
-        Step(os.path.join(repo.common_dir, "info", "exclude"), f"ignores {EXCLUDE_LINE}"),
+        Step(str(exclude_file(repo)), f"ignores {' and '.join(LINES)}"),
         Step(os.path.join(repo.common_dir, "info", "attributes"), "TASKS.md merges by task"),
     ]
     if found.has_config:
@@ -105,6 +105,7 @@ def config_text(repo: Repo, found: Found) -> str:
     chosen: dict[str, object] = {}
     tracked = {line.rpartition("/")[2] for line in repo.lines("ls-files")}
     chosen["locks.hand_on"] = "warn" if found.base.upstream else "refuse"
+    chosen["integrate.publish"] = "branch" if found.base.upstream else "base"
     chosen["regenerate.paths"] = [name for name in REGENERATE_HINTS if name in tracked]
     hints = [name for name in EXCLUSIVE_HINTS if name in tracked]
     lines = [
@@ -130,14 +131,6 @@ def config_text(repo: Repo, found: Found) -> str:
     return "\n".join(lines) + "\n"
 
 
-def append_line(path: Path, line: str) -> None:
-    """Add a line to a file that lacks it."""
-    text = read_or_empty(path)
-    if line.encode() not in text.splitlines():
-        gap = b"" if not text or text.endswith(b"\n") else b"\n"
-        write_whole(path, text + gap + line.encode() + b"\n")
-
-
 def _block_into(repo: Repo, name: str, body: str, head: str) -> None:
     path = Path(repo.top) / name
     data = read_or_empty(path)
@@ -153,7 +146,7 @@ def apply(repo: Repo, found: Found) -> list[str]:
     """Do what `steps` says; doing it again changes nothing. Returns the committed files."""
     install_hooks(repo, found.hooks)
     repo.git("config", "agentsync.base", found.base.name)
-    append_line(Path(repo.common_dir) / "info" / "exclude", EXCLUDE_LINE)
+    add_excludes(repo)
     install_drivers(repo)
     if found.has_config:
         return []

@@ -7,12 +7,13 @@ import shutil
 from pathlib import Path
 
 from agentsync.git.refs import worktrees
-from agentsync.git.repo import Repo, private_dir_of
-from agentsync.locks.markers import EXCLUDE_LINE, take_away
+from agentsync.git.repo import ROOM, Repo, private_dir_of
+from agentsync.locks.markers import take_away
 from agentsync.locks.query import all_locks
 from agentsync.setup import blocks
 from agentsync.setup.drivers import remove_drivers
-from agentsync.setup.files import read_or_empty, write_whole
+from agentsync.setup.excludes import ENV_FILE, remove_excludes
+from agentsync.setup.files import read_or_empty
 from agentsync.setup.hooks import remove_hooks
 from agentsync.state.store import Store
 
@@ -22,15 +23,13 @@ def uninstall(repo: Repo) -> list[str]:
     store = Store(repo.shared_dir, repo.environ)
     take_away(repo, [held.lock for held in all_locks(repo, store.snapshot())])
     touched = remove_hooks(repo) + remove_drivers(repo)
-    exclude = Path(repo.common_dir) / "info" / "exclude"
-    lines = read_or_empty(exclude).splitlines(keepends=True)
-    kept = [line for line in lines if line.strip() != EXCLUDE_LINE.encode()]
-    if kept != lines:
-        write_whole(exclude, b"".join(kept))
-        touched.append(str(exclude))
+    touched += remove_excludes(repo)
     repo.git("config", "--unset-all", "agentsync.base", ok=())
     repo.git("config", "--remove-section", "agentsync", ok=())
+    if os.path.isdir(os.path.join(repo.shared_dir, ROOM)):
+        repo.git("worktree", "remove", "--force", "--force", os.path.join(repo.shared_dir, ROOM), ok=())
     for worktree in worktrees(repo):
+        Path(worktree.top, ENV_FILE).unlink(missing_ok=True)
         shutil.rmtree(private_dir_of(worktree.git_dir), ignore_errors=True)
     if os.path.isdir(repo.shared_dir):
         shutil.rmtree(repo.shared_dir)

@@ -1,0 +1,95 @@
+"""Each worktree at a glance, for `status` and `worktree list`."""
+
+from __future__ import annotations
+
+import time
+
+from agentsync.forecast.cache import known_conflicts
+from agentsync.git.refs import head_of, worktrees
+from agentsync.git.repo import git_elsewhere
+from agentsync.holders.registry import last_seen, registered
+from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.locks.query import all_locks
+from agentsync.locks.say import show_target
+from agentsync.tasks.claims import live_claims
+from agentsync.text import one_line, show_duration
+
+if TYPE_CHECKING:
+    from agentsync.config.load import InForce
+    from agentsync.git.repo import Repo
+    from agentsync.state.store import Snapshot
+
+
+class Overview(NamedTuple):
+    """One worktree: who works there, on which branch, how far from base, with which tasks, locks and conflicts.
+
+    `seen`: seconds since its last sign of life, None where there was none. `conflicts`: with whom the last forecast
+    saw one; `base` for base.
+    """
+
+    worktree: str
+    path: str
+    here: bool
+    agent: str | None
+    branch: str
+    ahead: int
+    behind: int
+    dirty: bool
+    tasks: list[str]
+    locks: list[str]
+    conflicts: list[str]
+    seen: int | None
+
+
+def overview(repo: Repo, rules: InForce, snapshot: Snapshot) -> list[Overview]:
+    """Every worktree that is there, the main one first."""
+    claims = live_claims(repo, rules.base, snapshot)
+    held = [one for one in all_locks(repo, snapshot) if one.live]
+    holders = {one.holder.worktree: one.holder for one in registered(snapshot)}
+    conflicts = known_conflicts(repo)
+    found = []
+    for worktree in worktrees(repo):
+        if not worktree.present:
+            continue
+        head = head_of(repo, worktree.git_dir)
+        ahead, behind = _distance(repo, rules, head.commit)
+        seen = last_seen(repo.common_dir, worktree.id)
+        holder = holders.get(worktree.id)
+        found.append(
+            Overview(
+                worktree=worktree.id,
+                path=worktree.top,
+                here=worktree.git_dir == repo.git_dir,
+                agent=holder.agent if holder else None,
+                branch=head.branch.removeprefix("refs/heads/") or "(detached)",
+                ahead=ahead,
+                behind=behind,
+                dirty=bool(git_elsewhere(repo.environ, worktree.top, "status", "--porcelain", ok=()).out),
+                tasks=[claim.id for claim in claims if claim.holder.worktree == worktree.id and not claim.done],
+                locks=[show_target(one.lock.target) for one in held if one.lock.holder.worktree == worktree.id],
+                conflicts=conflicts.get(worktree.id, []),
+                seen=int(time.time() - seen) if seen else None,
+            )
+        )
+    return found
+
+
+def screen_row(one: Overview) -> tuple[str, ...]:
+    """A worktree as a row of the screen."""
+    work = [f"task {one_line(name, 30)}" for name in one.tasks] + [f"lock {name}" for name in one.locks[:3]]
+    work += [f"conflicts with {', '.join(one_line(name, 30) for name in one.conflicts[:3])}"] if one.conflicts else []
+    return (
+        ("* " if one.here else "  ") + (one.agent or "-"),
+        one_line(one.branch, 40),
+        f"+{one.ahead} -{one.behind}" + (" dirty" if one.dirty else ""),
+        "never seen" if one.seen is None else f"seen {show_duration(one.seen)} ago",
+        " ".join(work),
+    )
+
+
+def _distance(repo: Repo, rules: InForce, commit: str) -> tuple[int, int]:
+    """Commits ahead of and behind base."""
+    if not commit or not rules.base.commits:
+        return 0, 0
+    out = repo.git("rev-list", "--left-right", "--count", f"{commit}...{rules.base.commits[-1]}", ok=()).out.split()
+    return (int(out[0]), int(out[1])) if len(out) == 2 else (0, 0)

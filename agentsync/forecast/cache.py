@@ -1,0 +1,130 @@
+"""What the last forecast saw: projections that may vanish at any time. Gates and lists only read them."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from agentsync.lean import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from agentsync.git.repo import Repo
+
+BASE = "base"  # how base is called among the sides
+FRESH = 600.0  # seconds; an older forecast does not know who touches what
+
+
+class Hunk(NamedTuple):
+    """A conflicting place: its first line in the first side's file, and the definition that it lies in, if any."""
+
+    line: int
+    definition: str
+
+
+class ClashPath(NamedTuple):
+    """One path that two sides cannot merge: the kind (`content`, `deleted`, `added`, `mode`), and where."""
+
+    path: str
+    kind: str
+    hunks: tuple[Hunk, ...]
+
+
+class Clash(NamedTuple):
+    """A conflict to come between two sides, worktree ids or `base`: since when (epoch seconds), at which HEADs."""
+
+    one: str
+    other: str
+    heads: tuple[str, str]
+    since: int
+    paths: tuple[ClashPath, ...]
+
+    @property
+    def key(self) -> str:
+        """The same for as long as the same two sides conflict in the same paths."""
+        return f"{self.one} {self.other} {' '.join(path.path for path in self.paths)}"
+
+
+def folder_of(repo: Repo) -> str:
+    """Where forecasts keep what they know."""
+    return os.path.join(repo.shared_dir, "forecast")
+
+
+def _write(path: str, data: bytes) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    aside = f"{path}.{os.getpid()}"
+    with open(aside, "wb") as file:
+        file.write(data)
+    os.replace(aside, path)
+
+
+def write_last(repo: Repo, clashes: Sequence[Clash]) -> None:
+    """Keep a forecast's result."""
+    import json
+
+    rows = [
+        {**one._asdict(), "paths": [{**p._asdict(), "hunks": [list(h) for h in p.hunks]} for p in one.paths]}
+        for one in clashes
+    ]
+    _write(os.path.join(folder_of(repo), "last.json"), json.dumps(rows).encode())
+
+
+def read_last(repo: Repo) -> list[Clash]:
+    """The last forecast's result; empty when there is none."""
+    import json
+
+    try:
+        with open(os.path.join(folder_of(repo), "last.json"), "rb") as file:
+            rows = json.load(file)
+        return [
+            Clash(
+                row["one"],
+                row["other"],
+                tuple(row["heads"]),
+                row["since"],
+                tuple(ClashPath(p["path"], p["kind"], tuple(Hunk(*hunk) for hunk in p["hunks"])) for p in row["paths"]),
+            )
+            for row in rows
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def known_conflicts(repo: Repo) -> dict[str, list[str]]:
+    """With whom each worktree conflicts, by the last forecast."""
+    found: dict[str, list[str]] = {}
+    for clash in read_last(repo):
+        for one, other in ((clash.one, clash.other), (clash.other, clash.one)):
+            found.setdefault(one, []).append(other)
+    return found
+
+
+def write_touched(repo: Repo, touched: Mapping[str, Iterable[bytes]]) -> None:
+    """Keep which paths each worktree changes, for the gate's look after each commit."""
+    rows = [worktree.encode() + b"\0" + path for worktree, paths in touched.items() for path in sorted(paths)]
+    _write(os.path.join(folder_of(repo), "touched"), b"\0".join(rows))
+
+
+def note_looked(repo: Repo) -> None:
+    """Note that somebody looks now, so that a forecast which is too long for its time is not begun at every commit."""
+    os.makedirs(folder_of(repo), exist_ok=True)
+    with open(os.path.join(folder_of(repo), "touched"), "ab") as file:
+        os.utime(file.fileno())
+
+
+def worth_a_forecast(repo: Repo, paths: Iterable[bytes]) -> bool:
+    """Whether a commit of `paths` may change what is to come: another worktree touches one, or nobody has looked."""
+    if not os.path.isdir(os.path.join(repo.common_dir, "worktrees")):
+        return False
+    file_name = os.path.join(folder_of(repo), "touched")
+    try:
+        if os.stat(file_name).st_mtime < time.time() - FRESH:
+            return True
+        with open(file_name, "rb") as file:
+            words = file.read().split(b"\0")
+    except OSError:
+        return True
+    own = repo.worktree_id.encode()
+    others = {path for worktree, path in zip(words[::2], words[1::2], strict=False) if worktree != own}
+    return any(path in others for path in paths)

@@ -1,0 +1,140 @@
+"""What each worktree would bring: its commits and its uncommitted changes, as one commit of a scratch object store.
+
+Nothing of the user's is written: the index is a copy of ours, and objects go to a folder of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from agentsync.errors import GitError
+from agentsync.forecast.cache import BASE, folder_of
+from agentsync.git.refs import head_of, worktrees
+from agentsync.git.repo import Repo
+from agentsync.git.run import run_git, scrubbed_environment
+from agentsync.git.trees import changed_paths, merge_base
+from agentsync.lean import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agentsync.config.load import Base
+    from agentsync.git.refs import Worktree
+
+_MOST_LOOSE = 64  # files in one of 256 folders
+_CLOCK = "@1 +0000"  # the same tree on the same commit is the same side, whenever it is looked at
+
+
+class Side(NamedTuple):
+    """A worktree, or base: its HEAD, the commit that stands for all of it, and the paths that it changes."""
+
+    id: str
+    head: str
+    commit: str
+    changed: frozenset[bytes]
+
+    @property
+    def dirty(self) -> bool:
+        """Whether uncommitted changes are in it."""
+        return self.head != self.commit
+
+
+def scratch(repo: Repo) -> Repo:
+    """The repository with new objects going to a folder of ours, which is emptied now and then."""
+    objects = os.path.join(folder_of(repo), "objects")
+    try:
+        if len(os.listdir(os.path.join(objects, "17"))) > _MOST_LOOSE:
+            shutil.rmtree(objects, ignore_errors=True)
+    except OSError:
+        pass
+    os.makedirs(objects, exist_ok=True)
+    own = {
+        "GIT_OBJECT_DIRECTORY": objects,
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": os.path.join(repo.common_dir, "objects"),
+    }
+    return repo._replace(environ={**scrubbed_environment(repo.environ), **own})
+
+
+def side_of(repo: Repo, base: Base, worktree: Worktree) -> Side | None:
+    """A worktree as a side; None for one without a commit, or that git cannot read now.
+
+    `repo` must be the scratch one.
+    """
+    head = head_of(repo, worktree.git_dir).commit
+    if not head:
+        return None
+    try:
+        tree = _work_tree(repo, worktree)
+        clean = tree == repo.git("rev-parse", f"{head}^{{tree}}").out.decode().strip()
+        commit = head if clean else _standing_for(repo, tree, head)
+        return Side(worktree.id, head, commit, frozenset(_changed(repo, base, commit)))
+    except (GitError, OSError):
+        return None
+
+
+def base_side(repo: Repo, base: Base, sides: list[Side]) -> Side | None:
+    """Base as a side: what it changed since the oldest fork of the others."""
+    if not base.commits:
+        return None
+    tip = base.commits[-1]
+    forks = {merge_base(repo, tip, side.head) for side in sides} - {"", tip}
+    changed = {path for fork in forks for path in changed_paths(repo, fork, tip)}
+    return Side(BASE, tip, tip, frozenset(changed))
+
+
+def _changed(repo: Repo, base: Base, commit: str) -> set[bytes]:
+    """The paths that a commit has otherwise than where it left base."""
+    forks = [fork for tip in base.commits[-1:] if (fork := merge_base(repo, tip, commit))]
+    return {path for fork in forks for path in changed_paths(repo, fork, commit)}
+
+
+def _work_tree(repo: Repo, worktree: Worktree) -> str:
+    """The tree of a worktree's files, by an index of ours that begins as a copy of its own.
+
+    Kept between forecasts, the copy knows what it has hashed already; it is made anew when the worktree's moved.
+    """
+    index = os.path.join(folder_of(repo), f"{worktree.id}.index")
+    mark = f"{index}.of"
+    stamp = _stamp(os.path.join(worktree.git_dir, "index"))
+    if not os.path.exists(index) or _read(mark) != stamp:
+        shutil.copyfile(os.path.join(worktree.git_dir, "index"), index)
+        with open(mark, "w", encoding="ascii") as file:
+            file.write(stamp)
+    environ = {**repo.environ, "GIT_INDEX_FILE": index}
+    place = ["-C", worktree.top, f"--git-dir={worktree.git_dir}", f"--work-tree={worktree.top}"]
+    settings = ("-c", "core.untrackedCache=true", "-c", "core.fsmonitor=false", "-c", "core.safecrlf=false",
+                "-c", "advice.addEmbeddedRepo=false")  # fmt: skip
+    outside = [f":(exclude,literal,top){inner}" for inner in _nested(repo, worktree)]
+    run_git([*place, *settings, "add", "--all", "--ignore-errors", "--", ":/", *outside], environ, ok=())
+    return run_git([*place, "write-tree"], environ).out.decode().strip()
+
+
+def _nested(repo: Repo, worktree: Worktree) -> list[str]:
+    """Other worktrees inside this one, such as `.claude/worktrees/x`: they are no part of it."""
+    start = worktree.top + os.sep
+    return [one.top.removeprefix(start) for one in worktrees(repo) if one.top.startswith(start)]
+
+
+def _stamp(path: str) -> str:
+    facts = os.stat(path)
+    return f"{facts.st_mtime_ns} {facts.st_size}"
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _standing_for(repo: Repo, tree: str, head: str) -> str:
+    names: Mapping[str, str] = {
+        f"GIT_{who}_{what}": value
+        for who in ("AUTHOR", "COMMITTER")
+        for what, value in (("NAME", "agentsync"), ("EMAIL", "agentsync@invalid"), ("DATE", _CLOCK))
+    }
+    place = [f"--git-dir={repo.common_dir}"]
+    environ = {**repo.environ, **names}
+    return run_git([*place, "commit-tree", tree, "-p", head, "-m", "as it stands"], environ).out.decode().strip()

@@ -1,0 +1,39 @@
+"""Files of ours in work trees that git must not see: their lines in the common `info/exclude`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agentsync.lean import TYPE_CHECKING
+from agentsync.locks.markers import EXCLUDE_LINE
+from agentsync.setup.files import read_or_empty, write_whole
+
+if TYPE_CHECKING:
+    from agentsync.git.repo import Repo
+
+ENV_FILE = ".env.agentsync"
+LINES = (EXCLUDE_LINE, f"/{ENV_FILE}")
+
+
+def exclude_file(repo: Repo) -> Path:
+    """The exclusions that all worktrees share and no commit carries."""
+    return Path(repo.common_dir) / "info" / "exclude"
+
+
+def add_excludes(repo: Repo) -> None:
+    """Add the lines that are missing."""
+    text = read_or_empty(exclude_file(repo))
+    missing = [line for line in LINES if line.encode() not in text.splitlines()]
+    if missing:
+        gap = b"" if not text or text.endswith(b"\n") else b"\n"
+        write_whole(exclude_file(repo), text + gap + b"".join(line.encode() + b"\n" for line in missing))
+
+
+def remove_excludes(repo: Repo) -> list[str]:
+    """Take them away again; return what was touched."""
+    lines = read_or_empty(exclude_file(repo)).splitlines(keepends=True)
+    kept = [line for line in lines if line.strip().decode("utf-8", "replace") not in LINES]
+    if kept == lines:
+        return []
+    write_whole(exclude_file(repo), b"".join(kept))
+    return [str(exclude_file(repo))]

@@ -1,0 +1,109 @@
+"""A worktree taken away without losing work; what its holder had is free at once."""
+
+from __future__ import annotations
+
+import os
+
+from agentsync.errors import RefusedError, UsageError
+from agentsync.git.objects import is_ancestor
+from agentsync.git.refs import HEADS, head_of, worktrees
+from agentsync.git.repo import MAIN_WORKTREE, Repo, git_elsewhere
+from agentsync.holders.registry import record_place, registered
+from agentsync.landing.publish import under_way
+from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.locks.markers import take_away
+from agentsync.locks.query import all_locks
+from agentsync.state.store import Change
+from agentsync.tasks.claims import all_claims, place_of
+from agentsync.text import one_line, quoted, shell_word
+
+if TYPE_CHECKING:
+    from agentsync.config.load import Base
+    from agentsync.git.refs import Worktree
+    from agentsync.state.store import Snapshot, Store
+
+
+class Removed(NamedTuple):
+    """What went: the folder, the branch where it had landed (else empty), and what stays, in words."""
+
+    path: str
+    deleted_branch: str
+    kept: str
+
+
+def find_worktree(repo: Repo, name: str) -> Worktree:
+    """The worktree of a name: git's id of it, its branch, or its folder.
+
+    Raises UsageError where there is none.
+    """
+    folder = os.path.realpath(name)
+    for one in worktrees(repo):
+        branch = head_of(repo, one.git_dir).branch.removeprefix(HEADS)
+        if name in (one.id, branch) or os.path.realpath(one.top) == folder:
+            return one
+    raise UsageError(f"there is no worktree {quoted(name, 80)}", "by id, branch or folder", "agentsync worktree list")
+
+
+def remove_worktree(repo: Repo, base: Base, store: Store, worktree: Worktree, *, force: bool) -> Removed:
+    """Remove a worktree; its branch too, where base has all of it.
+
+    `force` gives up uncommitted changes; commits are never given up. Raises RefusedError where something would be
+    lost, or this is the main worktree or the one that we are in.
+    """
+    _require_removable(repo, worktree, force=force)
+    head = head_of(repo, worktree.git_dir)
+    landed = bool(head.commit) and any(is_ancestor(repo, head.commit, tip) for tip in base.commits)
+    if worktree.present:
+        flags = ["--force"] if force else []
+        main = Repo(os.path.dirname(repo.common_dir), repo.common_dir, repo.common_dir, repo.environ)
+        here = main if os.path.basename(repo.common_dir) == ".git" else repo
+        here.git("worktree", "remove", *flags, worktree.top)
+    else:
+        repo.git("worktree", "prune")
+    locks = [held.lock for held in all_locks(repo, store.snapshot()) if held.lock.holder.worktree == worktree.id]
+    store.swap(lambda snapshot: _freed(repo, snapshot, worktree.id, landed=landed))
+    take_away(repo, locks)
+    branch = head.branch.removeprefix(HEADS)
+    if branch and landed and head.branch != base.ref:
+        repo.git("update-ref", "-d", head.branch, head.commit)
+        return Removed(worktree.top, branch, "")
+    return Removed(worktree.top, "", f"branch {branch} stays: base does not have all of it" if branch else "")
+
+
+def _require_removable(repo: Repo, worktree: Worktree, *, force: bool) -> None:
+    if worktree.id == MAIN_WORKTREE:
+        raise RefusedError("the main worktree stays", "only linked worktrees are removed", "agentsync worktree list")
+    if worktree.git_dir == repo.git_dir:
+        raise RefusedError("this is the worktree that we are in", "", f"cd {shell_word(os.path.dirname(worktree.top))}")
+    if os.path.exists(os.path.join(worktree.git_dir, "locked")):
+        what = f"{worktree.top} is locked by git"
+        raise RefusedError(what, "somebody wants it kept", f"git worktree unlock {shell_word(worktree.top)}")
+    if not worktree.present:
+        return
+    what, _ = under_way(worktree.git_dir)
+    if what and not force:
+        raise RefusedError(f"{what} is under way in {worktree.top}", "", f"git -C {shell_word(worktree.top)} status")
+    dirty = git_elsewhere(repo.environ, worktree.top, "status", "--porcelain", "-z", ok=()).out
+    if dirty and not force:
+        count = len([row for row in dirty.split(b"\0") if row])
+        first = one_line(dirty.split(b"\0")[0][3:].decode("utf-8", "replace"), 80)
+        what = f"{worktree.top} has {count} uncommitted changes, such as {first}"
+        way_on = f"agentsync worktree remove {shell_word(worktree.id)} --force"
+        raise RefusedError(what, "commit them, or give them up", way_on)
+    head = head_of(repo, worktree.git_dir)
+    if not head.branch and head.commit and not _reachable(repo, head.commit):
+        what = f"{worktree.top} has a detached HEAD with commits that no branch has"
+        raise RefusedError(what, "name a branch for them first", f"git branch NAME {head.commit[:12]}")
+
+
+def _reachable(repo: Repo, commit: str) -> bool:
+    return bool(repo.git("for-each-ref", f"--contains={commit}", "--count=1", ok=()).out)
+
+
+def _freed(repo: Repo, snapshot: Snapshot, worktree_id: str, *, landed: bool) -> Change | None:
+    """Its locks and registration end; its claims too, unless unlanded commits go on standing for them."""
+    gone = [record_place(known.holder) for known in registered(snapshot) if known.holder.worktree == worktree_id]
+    gone += [held.lock.target.place for held in all_locks(repo, snapshot) if held.lock.holder.worktree == worktree_id]
+    if landed:
+        gone += [place_of(claim.id) for claim in all_claims(snapshot) if claim.holder.worktree == worktree_id]
+    return Change(f"worktree {worktree_id} removed", "agentsync", dict.fromkeys(gone)) if gone else None
