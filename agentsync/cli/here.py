@@ -9,7 +9,7 @@ from agentsync.config.load import InForce, in_force
 from agentsync.git.repo import Repo, discover
 from agentsync.holders.identity import Holder
 from agentsync.holders.registry import acting_holder, check_in
-from agentsync.landing.record import mend
+from agentsync.landing.mend import mend
 from agentsync.lean import NamedTuple
 from agentsync.state.paths import LANDING
 from agentsync.state.store import Store

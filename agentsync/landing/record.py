@@ -1,27 +1,19 @@
-"""The landing under way, in the state: what a killed one leaves is finished or dropped from here."""
+"""The landing under way, in the state. Gates look at it too."""
 
 from __future__ import annotations
 
 import os
 import time
 
-from agentsync.errors import StateError
-from agentsync.git.refs import resolve_ref, worktrees
-from agentsync.git.repo import git_elsewhere
 from agentsync.holders.registry import boot_id, host_name
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.record import list_of, number_of, text_of
 from agentsync.state.paths import LANDING
 from agentsync.state.store import Change
-from agentsync.text import one_line
 
 if TYPE_CHECKING:
-    from agentsync.git.refs import Worktree
-    from agentsync.git.repo import Repo
     from agentsync.record import Record
     from agentsync.state.store import Snapshot, Store
-
-_STALE_LOCK = 3.0  # seconds; a lock of git's own on an index is held for milliseconds
 
 
 class Landing(NamedTuple):
@@ -79,48 +71,3 @@ def begin(store: Store, author: str, ref: str, old: str, new: str, ids: list[str
 def end(store: Store, author: str) -> None:
     """It is over: as before, or as after."""
     store.swap(lambda snapshot: Change("landing over", author, {LANDING: None}) if snapshot.get(LANDING) else None)
-
-
-def follow(repo: Repo, worktree: Worktree, old: str, new: str) -> None:
-    """Let a worktree's index and files go from one commit to another, as a checkout does; again is harmless.
-
-    Raises GitError where local changes stand in the way.
-    """
-    git_elsewhere(repo.environ, worktree.top, "update-index", "-q", "--refresh", ok=())
-    git_elsewhere(repo.environ, worktree.top, "read-tree", "-m", "-u", old, new)
-
-
-def mend(repo: Repo, store: Store, author: str) -> str:
-    """Finish or drop what a killed landing left; what was done, in words, empty when there was nothing to do.
-
-    Raises StateError where only a person can.
-    """
-    landing = landing_now(store.snapshot())
-    if landing is None or landing.under_way:
-        return ""
-    now = resolve_ref(repo, landing.ref)
-    if now == landing.old:
-        end(store, author)
-        return ""
-    behind = [one for one in worktrees(repo) if one.id in landing.worktrees and one.present]
-    for worktree in behind:
-        _drop_stale_lock(worktree, landing)
-        try:
-            follow(repo, worktree, landing.old, now)
-        except Exception as error:
-            what = "a killed landing left a work tree behind, and local changes stand in the way of mending it"
-            why = f"{worktree.top}: {one_line(str(error))}"
-            raise StateError(what, why, f"git -C {worktree.top} stash && agentsync status") from error
-    end(store, author)
-    return f"finished a landing on {landing.ref.removeprefix('refs/heads/')} that was killed" if behind else ""
-
-
-def _drop_stale_lock(worktree: Worktree, landing: Landing) -> None:
-    """The killed lander's own git may have left the index locked."""
-    lock = os.path.join(worktree.git_dir, "index.lock")
-    try:
-        made = os.stat(lock).st_mtime
-    except OSError:
-        return
-    if landing.since - 1 <= made < time.time() - _STALE_LOCK:
-        os.unlink(lock)

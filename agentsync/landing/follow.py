@@ -1,0 +1,62 @@
+"""A worktree's index and files go where its branch has gone."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+from agentsync.git.objects import Change, tree_changes
+from agentsync.git.repo import Repo, git_elsewhere
+from agentsync.git.run import scrubbed_environment
+from agentsync.lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agentsync.git.refs import Worktree
+
+
+def follow(repo: Repo, worktree: Worktree, old: str, new: str) -> None:
+    """Let a worktree's index and files go from one commit to another, as a checkout does; again is harmless.
+
+    Raises GitError where local changes stand in the way.
+    """
+    git_elsewhere(repo.environ, worktree.top, "update-index", "-q", "--refresh", ok=())
+    git_elsewhere(repo.environ, worktree.top, "read-tree", "-m", "-u", old, new)
+
+
+def follow_merging(repo: Repo, worktree: Worktree, old: str, new: str) -> None:
+    """The same where files were edited meanwhile: their edits are merged into what landed, as `checkout -m` does."""
+    git_elsewhere(repo.environ, worktree.top, "read-tree", "-i", "-m", old, new)
+    inside = Repo(worktree.top, worktree.git_dir, repo.common_dir, scrubbed_environment(repo.environ))
+    for change in tree_changes(inside, old, new):
+        path = os.path.join(os.fsencode(worktree.top), change.path)
+        before = inside.git("cat-file", "blob", change.old).out if change.old else b""
+        try:
+            with open(path, "rb") as file:
+                edited = file.read()
+        except OSError:
+            edited = b""
+        after = inside.git("cat-file", "blob", change.new).out if change.new else b""
+        if edited in (before, after):
+            _lay_out(inside, path, change)
+        elif change.new:
+            with open(path + b".agentsync", "wb") as file:
+                file.write(_merged(inside, before, edited, after))
+            os.replace(path + b".agentsync", path)
+
+
+def _lay_out(inside: Repo, path: bytes, change: Change) -> None:
+    if change.new:
+        inside.git("checkout-index", "-f", "-z", "--stdin", stdin=change.path)
+    elif os.path.lexists(path):
+        os.unlink(path)
+
+
+def _merged(inside: Repo, before: bytes, edited: bytes, after: bytes) -> bytes:
+    """Edits and what landed as one text, with conflict markers where they meet."""
+    with tempfile.TemporaryDirectory(prefix="agentsync-merge-") as folder:
+        names = []
+        for name, content in (("edited", edited), ("before", before), ("landed", after)):
+            names.append(os.path.join(folder, name))
+            with open(names[-1], "wb") as file:
+                file.write(content)
+        return inside.git("merge-file", "-p", *names, ok=()).out

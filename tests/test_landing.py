@@ -1,0 +1,602 @@
+"""`sync` and `integrate`: back together, and nothing lost on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Tree
+
+LINES = [f"line {number}" for number in range(30)]
+
+
+@pytest.fixture
+def text(main: Tree) -> Tree:
+    """Base with a file of thirty lines, a manifest, a registry and two migrations."""
+    main.write("f.txt", "\n".join(LINES) + "\n")
+    main.write("package.json", '{\n  "name": "x",\n  "dependencies": {\n    "a": "^1.0.0"\n  }\n}\n')
+    main.write("registry.py", 'NAMES = [\n    "a",\n]\n')
+    main.write("db/migrations/0001_init.sql", "create table a (id int);\n")
+    main.write("db/migrations/0002_more.sql", "create table b (id int);\n")
+    main.ok("add", ".")
+    main.ok("commit", "-qm", "a real beginning")
+    return main
+
+
+def edit(tree: Tree, number: int, text: str) -> None:
+    lines = tree.read("f.txt").splitlines()
+    lines[number] = text
+    tree.write("f.txt", "\n".join(lines) + "\n")
+
+
+def configure(main: Tree, **settings: str) -> None:
+    """Change settings of `agentsync.toml` on base, such as integrate_check="make"."""
+    config = main.read("agentsync.toml")
+    for key, value in settings.items():
+        table, _, name = key.partition("_")
+        old = next(line for line in config.split(f"[{table}]")[1].splitlines() if line.lstrip("# ").startswith(name))
+        before, _, after = config.partition(f"[{table}]")
+        config = f"{before}[{table}]{after.replace(old, f'{name} = {value}', 1)}"
+    main.commit("agentsync.toml", config)
+    assert main.sync("status").code == 0
+
+
+def work(main: Tree, name: str, number: int, text: str = "") -> Tree:
+    """An agent's branch that changes one line."""
+    tree = main.worktree(name)
+    edit(tree, number, text or name)
+    tree.ok("commit", "-qam", f"work of {name}")
+    return tree
+
+
+# sync
+
+
+def test_sync_makes_a_branch_mergeable_that_a_forge_would_call_conflicting(text: Tree) -> None:
+    one, two = text.worktree("one"), text.worktree("two")
+    for tree, name in ((one, "one"), (two, "two")):
+        tree.write("package.json", tree.read("package.json").replace('"a":', f'"{name}": "^2.0.0",\n    "a":'))
+        tree.write(f"db/migrations/0003_{name}.sql", f"create table {name} (id int);\n")
+        tree.ok("add", ".")
+    one.ok("commit", "-qm", "one")
+    two.unhooked("commit", "-qm", "two")
+    text.ok("merge", "-q", "--no-edit", "one")
+    assert text.git("merge-tree", "--write-tree", "main", "two").code == 0  # the driver; a forge has none
+    out = two.synced("sync")
+    assert "db/migrations/0003_two.sql -> db/migrations/0004_two.sql" in out
+    assert two.ok("status", "--porcelain") == ""
+    assert sorted(os.listdir(two.path / "db/migrations"))[2:] == ["0003_one.sql", "0004_two.sql"]
+    assert '"one": "^2.0.0"' in two.read("package.json")
+    plain = text.git("-c", "core.attributesFile=/dev/null", "merge-tree", "--write-tree", "main", "two")
+    assert plain.code == 0
+    text.ok("merge", "-q", "--squash", "two")
+    text.ok("commit", "-qm", "squash")
+
+
+def test_sync_twice_is_once(text: Tree) -> None:
+    one = work(text, "one", 3)
+    text.commit("other.txt", "x\n")
+    one.synced("sync")
+    head = one.head()
+    assert "one has all of main" in one.synced("sync")
+    assert one.head() == head
+
+
+def test_sync_dry_run_changes_nothing(text: Tree) -> None:
+    one = work(text, "one", 3)
+    text.commit("other.txt", "x\n")
+    head = one.head()
+    assert one.synced("sync", "--dry-run") == "main into one: clean"
+    assert one.head() == head
+    assert one.ok("status", "--porcelain") == ""
+
+
+def test_what_a_machine_cannot_decide_is_left_and_the_rest_is_staged(text: Tree) -> None:
+    one, two = work(text, "one", 3), work(text, "two", 3)
+    two.write("db/migrations/0003_two.sql", "create table two (id int);\n")
+    two.ok("add", ".")
+    two.ok("commit", "-qm", "a migration")
+    one.write("db/migrations/0003_one.sql", "create table one (id int);\n")
+    one.ok("add", ".")
+    one.unhooked("commit", "-qm", "a migration")
+    text.ok("merge", "-q", "--no-edit", "one")
+    done = two.sync("sync")
+    assert done.code == 1
+    assert "f.txt: conflict, to be merged by hand" in done.out
+    assert "git add f.txt && git commit --no-edit" in done.err
+    assert "UU f.txt" in two.ok("status", "--porcelain")
+    assert "0004_two.sql" in two.ok("status", "--porcelain")
+    two.write("f.txt", "\n".join([*LINES[:3], "one and two", *LINES[4:]]) + "\n")
+    two.ok("add", "f.txt")
+    two.ok("commit", "-q", "--no-edit")
+    assert not (two.path / "db/migrations/0003_two.sql").exists()
+    text.ok("merge", "-q", "--no-edit", "two")
+
+
+def test_sync_touches_no_local_change(text: Tree) -> None:
+    one = work(text, "one", 3)
+    text.commit("other.txt", "x\n")
+    one.write("registry.py", "mine, uncommitted\n")
+    one.synced("sync")
+    assert one.read("registry.py") == "mine, uncommitted\n"
+    text.commit("registry.py", "NAMES = []\n")
+    done = one.sync("sync")
+    assert done.code == 1
+    assert "registry.py" in done.err
+    assert one.read("registry.py") == "mine, uncommitted\n"
+    assert not (one.path / ".git/MERGE_HEAD").exists()
+
+
+@pytest.mark.parametrize("state", ["detached", "merging", "unrelated", "unborn"])
+def test_sync_where_it_cannot(text: Tree, state: str) -> None:
+    one = work(text, "one", 3)
+    two = work(text, "two", 3)
+    if state == "detached":
+        one.ok("switch", "-q", "--detach")
+    elif state == "merging":
+        one.git("merge", "-q", "two")
+    elif state == "unrelated":
+        one.ok("switch", "-q", "--orphan", "alone")
+        one.commit("x.txt", "x\n")
+    else:
+        one.ok("switch", "-q", "--orphan", "nothing")
+    done = one.sync("sync")
+    assert done.code in (1, 2), done
+    assert 2 <= len(done.err.strip().splitlines()) <= 3, done
+    assert "Traceback" not in done.err
+    assert two.ok("status", "--porcelain") == ""
+
+
+def test_a_squash_landed_hand_on_still_merges_clean(text: Tree) -> None:
+    one, two = text.worktree("one"), text.worktree("two")
+    one.synced("lock", "f.txt")
+    edit(one, 3, "one")
+    one.ok("commit", "-qam", "one")
+    one.synced("unlock", "f.txt")
+    two.ok("merge", "-q", "one")
+    two.synced("lock", "f.txt")
+    edit(two, 3, "one, then two")
+    two.ok("commit", "-qam", "two")
+    text.ok("merge", "-q", "--squash", "one")
+    text.ok("commit", "-qm", "one, squashed")
+    two.synced("sync")
+    assert "one, then two" in two.read("f.txt")
+
+
+def fake_tool(main: Tree, name: str, script: str) -> dict[str, str]:
+    """A package manager of that name, first on PATH."""
+    folder = main.path.parent / "bin"
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+    return {"PATH": f"{folder}:{main.environ['PATH']}"}
+
+
+def both_lock(text: Tree) -> tuple[Tree, Tree]:
+    text.commit("uv.lock", "lock of base\n")
+    one, two = text.worktree("one"), text.worktree("two")
+    for tree, name in ((one, "one"), (two, "two")):
+        tree.commit("uv.lock", f"lock of {name}\n")
+    text.ok("merge", "-q", "--no-edit", "one")
+    return one, two
+
+
+def test_a_lock_file_is_made_anew_by_its_tool(text: Tree) -> None:
+    _, two = both_lock(text)
+    tool = fake_tool(text, "uv", "echo made from the merged manifest > uv.lock")
+    assert "uv.lock: made anew" in two.synced("sync", **tool)
+    assert two.read("uv.lock") == "made from the merged manifest\n"
+
+
+@pytest.mark.parametrize("script", ["exit 3", "echo offline >&2; exit 1"])
+def test_a_lock_file_that_cannot_be_made_is_named_with_its_command(text: Tree, script: str) -> None:
+    _, two = both_lock(text)
+    done = two.sync("sync", **fake_tool(text, "uv", script))
+    assert done.code == 1
+    assert "uv lock" in done.err
+    assert "git add uv.lock" in done.err
+    assert "<<<<<<<" not in two.read("uv.lock")
+
+
+# integrate
+
+
+def test_three_branches_land_one_after_another(text: Tree) -> None:
+    for index, name in enumerate(("one", "two", "three")):
+        work(text, name, 3 + 6 * index)
+    done = text.sync("integrate", "one", "two", "three")
+    assert done.code == 0, done
+    landed = [line.split()[:2] for line in done.out.splitlines()]
+    assert landed == [[name, "landed"] for name in ("one", "two", "three")]
+    assert text.ok("status", "--porcelain") == ""
+    for name in ("one", "two", "three"):
+        assert name in text.read("f.txt")
+        assert text.git("merge-base", "--is-ancestor", name, "main").code == 0
+    assert text.synced("integrate", "one") == "one  nothing to land: base has all of it"
+
+
+def test_without_names_what_is_finished_lands(text: Tree) -> None:
+    work(text, "one", 3)
+    two = work(text, "two", 9)
+    edit(two, 20, "not committed")
+    three = work(text, "three", 15)
+    three.synced("task", "claim", "X-1", "--files", "a/**")
+    assert text.synced("integrate").splitlines()[0].startswith("one  landed")
+    assert "two" not in text.read("f.txt")
+    assert "three" not in text.read("f.txt")
+
+
+def test_what_cannot_land_is_passed_over_and_becomes_its_owners_task(text: Tree) -> None:
+    work(text, "one", 3)
+    two = work(text, "two", 3)
+    work(text, "three", 9)
+    done = text.sync("integrate", "one", "two", "three")
+    assert done.code == 1
+    assert "two  left: conflicts with base in f.txt" in done.out
+    assert "three  landed" in done.out
+    assert "land-two" in two.synced("task", "list")
+    assert "Make two land: conflicts with base in f.txt: agentsync sync" in two.synced("status", "--new")
+    edit(two, 3, "line 3")
+    two.ok("commit", "-qam", "take it back")
+    edit(two, 21, "two")
+    two.ok("commit", "-qam", "elsewhere")
+    assert "two  landed" in text.synced("integrate", "two")
+    assert "land-two" not in two.sync("task", "list").out
+
+
+def test_dry_run_moves_nothing_and_says_what_would(text: Tree) -> None:
+    work(text, "one", 3)
+    work(text, "two", 3)
+    before = text.ok("for-each-ref")
+    done = text.sync("integrate", "--dry-run", "one", "two", "--json")
+    assert done.code == 1
+    states = [row["state"] for row in json.loads(done.out)["data"]["branches"]]
+    assert states == ["would land", "left"]
+    assert text.ok("for-each-ref") == before
+
+
+def test_an_unapproved_check_stops_it(text: Tree) -> None:
+    configure(text, integrate_check='"true"')
+    work(text, "one", 3)
+    done = text.sync("integrate", "one")
+    assert done.code == 2
+    assert done.err.splitlines()[-1].strip() == "agentsync trust"
+    assert text.sync("trust", CLAUDECODE="1").code == 1
+    assert text.sync("trust").code == 2
+    text.synced("trust", "--yes")
+    assert "one  landed" in text.synced("integrate", "one")
+
+
+def test_another_text_needs_another_approval(text: Tree) -> None:
+    configure(text, integrate_check='"true"')
+    text.synced("trust", "--yes")
+    configure(text, integrate_check='"true && true"')
+    work(text, "one", 3)
+    assert text.sync("integrate", "one").code == 2
+
+
+def checked(text: Tree, command: str, **more: str) -> None:
+    configure(text, integrate_check=json.dumps(command), **more)
+    text.synced("trust", "--yes")
+
+
+def test_a_check_that_fails_keeps_the_branch_out_and_shows_why(text: Tree) -> None:
+    checked(text, "! grep -q bad f.txt || { echo found something bad; exit 1; }")
+    work(text, "one", 3, "bad")
+    work(text, "two", 9)
+    before = text.read("f.txt")
+    done = text.sync("integrate", "one", "two")
+    assert done.code == 1
+    assert "one  left: the check failed on the merge with base" in done.out
+    assert "found something bad" in done.err
+    assert "two  landed" in done.out
+    assert before.replace("line 9", "two") == text.read("f.txt")
+
+
+def test_a_check_that_hangs_is_ended(text: Tree) -> None:
+    checked(text, "sleep 60 & sleep 60", integrate_timeout='"1s"')
+    work(text, "one", 3)
+    began = time.monotonic()
+    done = text.sync("integrate", "one")
+    assert done.code == 1
+    assert "it took more than 1s" in done.out
+    assert time.monotonic() - began < 20
+
+
+def test_what_a_check_writes_does_not_land(text: Tree) -> None:
+    checked(text, "echo junk > junk.txt; echo junk >> f.txt; mkdir -p d && echo x > d/y")
+    work(text, "one", 3)
+    work(text, "two", 9)
+    text.synced("integrate", "one", "two")
+    assert "junk" not in text.read("f.txt")
+    assert text.ok("ls-tree", "-r", "--name-only", "main").count("junk") == 0
+
+
+def test_insertions_of_both_are_kept_only_where_a_check_passes(text: Tree) -> None:
+    def routes() -> None:
+        for name in ("one", "two"):
+            tree = text.worktree(name)
+            tree.write("app.py", tree.read("app.py").replace('"a",\n', f'"a",\n    "{name}",\n'))
+            tree.ok("commit", "-qam", name)
+
+    text.commit("app.py", 'NAMES = [\n    "a",\n]\n')
+    routes()
+    text.synced("integrate", "one")
+    done = text.sync("integrate", "two")
+    assert "two  left: conflicts with base in app.py" in done.out
+    checked(text, "python3 -c 'import app; assert len(app.NAMES) == 3'")
+    out = text.synced("integrate", "two")
+    assert "app.py: both sides' insertions are kept" in out
+    assert '"one"' in text.read("app.py")
+    assert '"two"' in text.read("app.py")
+
+
+def test_base_that_moves_during_a_landing_is_landed_on_again(text: Tree) -> None:
+    once = text.path.parent / "once"
+    checked(text, f"test -e {once} || {{ touch {once}; cd {text.path} && echo moved > moved.txt && git add moved.txt "
+                  "&& git commit -qm moved; }")  # fmt: skip
+    work(text, "one", 3)
+    done = text.sync("integrate", "one")
+    assert done.code == 0, done
+    assert "planning again" in done.err
+    assert (text.path / "moved.txt").exists()
+    assert "one" in text.read("f.txt")
+
+
+def test_changes_in_the_way_where_base_is_checked_out(text: Tree) -> None:
+    one = work(text, "one", 3)
+    one.write("new.txt", "from one\n")
+    one.ok("add", ".")
+    one.ok("commit", "-qm", "new")
+    edit(text, 20, "mine, uncommitted")
+    text.write("new.txt", "mine, untracked\n")
+    before = text.head()
+    done = text.sync("integrate", "one")
+    assert done.code == 1
+    assert "f.txt" in done.out
+    assert text.head() == before
+    assert "mine, uncommitted" in text.read("f.txt")
+    text.ok("checkout", "-q", "f.txt")
+    assert "new.txt" in text.sync("integrate", "one").out
+    assert text.head() == before
+    assert text.read("new.txt") == "mine, untracked\n"
+    (text.path / "new.txt").unlink()
+    text.write("aside.txt", "an untracked file that is not in the way\n")
+    assert "one  landed" in text.synced("integrate", "one")
+    assert (text.path / "aside.txt").exists()
+
+
+def test_a_rebase_of_base_elsewhere_stops_a_landing(text: Tree) -> None:
+    work(text, "one", 3)
+    work(text, "two", 9)
+    edit(text, 3, "main's own")
+    text.ok("commit", "-qam", "conflicts with one")
+    text.git("rebase", "-q", "one")
+    done = text.sync("integrate", "two")
+    assert done.code == 1
+    assert "a rebase is under way" in done.out + done.err
+
+
+def test_base_that_is_checked_out_nowhere(text: Tree) -> None:
+    work(text, "one", 3)
+    text.ok("switch", "-q", "--detach")
+    assert "one  landed" in text.synced("integrate", "one")
+    assert text.ok("show", "main:f.txt").splitlines()[3] == "one"
+
+
+def test_the_next_innocent_commit_does_not_undo_a_landing(text: Tree) -> None:
+    one = work(text, "one", 3)
+    edit(text, 20, "mine")
+    text.ok("stash", "-q")
+    one.synced("integrate", "one")
+    text.ok("stash", "pop", "-q")
+    text.ok("commit", "-qam", "innocent")
+    assert text.read("f.txt").splitlines()[3] == "one"
+    assert text.read("f.txt").splitlines()[20] == "mine"
+
+
+def test_a_landing_moves_the_branch_for_a_pull_request(text: Tree) -> None:
+    text.ok("clone", "-q", "--bare", ".", "../server.git")
+    text.ok("remote", "add", "origin", "../server.git")
+    text.ok("fetch", "-q")
+    text.ok("branch", "-q", "--set-upstream-to=origin/main")
+    configure(text, integrate_publish='"branch"')
+    text.ok("push", "-q", "origin", "main")
+    one, base = work(text, "one", 3), text.head()
+    text.commit("other.txt", "x\n")
+    text.ok("push", "-q", "origin", "main")
+    done = text.sync("integrate", "one")
+    assert done.code == 0, done
+    assert "git push origin one" in done.err
+    assert (one.path / "other.txt").exists()
+    assert one.ok("status", "--porcelain") == ""
+    assert text.git("merge-base", "--is-ancestor", base, "one").code == 0
+    assert text.read("f.txt").splitlines()[3] == "line 3"
+
+
+def test_one_lander_at_a_time(text: Tree) -> None:
+    checked(text, "sleep 5")
+    work(text, "one", 3)
+    work(text, "two", 9)
+    words = [sys.executable, "-m", "agentsync", "integrate", "one"]
+    first = subprocess.Popen(words, cwd=text.path, env=text.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not (text.path / ".git/agentsync/command.log").exists():
+        time.sleep(0.05)
+    done = text.sync("integrate", "two")
+    assert done.code == 1
+    assert f"another agentsync is landing just now (process {first.pid})" in done.err
+    first.communicate()
+    assert first.returncode == 0
+
+
+def test_work_that_no_gate_saw_lands_if_it_passes(text: Tree) -> None:
+    one, two = text.worktree("one"), text.worktree("two")
+    edit(one, 3, "unseen")
+    one.unhooked("commit", "-qam", "unseen")
+    assert "one  landed" in text.synced("integrate", "one")
+    text.synced("lock", "registry.py", "--agent=keeper")
+    two.write("registry.py", "NAMES = []\n")
+    two.unhooked("commit", "-qam", "unseen, of what another holds")
+    done = text.sync("integrate", "two")
+    assert done.code == 1
+    assert "registry.py is locked by keeper@.main" in done.out
+
+
+@pytest.mark.parametrize(
+    "case", ["no branch", "base itself", "unrelated", "binary", "rename", "mode", "empty", "submodule"]
+)
+def test_branches_of_every_kind(text: Tree, case: str) -> None:
+    one = text.worktree("one")
+    if case == "no branch":
+        assert text.sync("integrate", "nothing").code == 2
+        return
+    if case == "base itself":
+        assert text.sync("integrate", "main").code == 2
+        return
+    if case == "unrelated":
+        one.ok("switch", "-q", "--orphan", "alone")
+        one.commit("x.txt", "x\n")
+        done = text.sync("integrate", "alone")
+        assert "no history in common" in done.out
+        assert done.code == 1
+        return
+    if case == "binary":
+        for tree, data in ((text, b"\0\1"), (one, b"\0\2")):
+            (tree.path / "b.bin").write_bytes(data)
+            tree.ok("add", ".")
+            tree.ok("commit", "-qm", "binary")
+        assert "conflicts with base in b.bin" in text.sync("integrate", "one").out
+        return
+    if case == "rename":
+        one.ok("mv", "f.txt", "g.txt")
+        one.ok("commit", "-qm", "rename")
+        edit(text, 3, "edited")
+        text.ok("commit", "-qam", "edit")
+    elif case == "mode":
+        one.ok("update-index", "--chmod=+x", "f.txt")
+        one.ok("commit", "-qm", "mode")
+        one.ok("checkout", "-q", "--", "f.txt")
+    elif case == "empty":
+        one.ok("commit", "-q", "--allow-empty", "-m", "empty")
+    else:
+        text.ok("-c", "protocol.file.allow=always", "clone", "-q", ".", "../inner")
+        one.ok("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", "../inner", "vendor")
+        one.ok("commit", "-qm", "submodule")
+    assert "one  landed" in text.synced("integrate", "one")
+    assert text.ok("status", "--porcelain", "--ignore-submodules=all") == ""
+    if case == "rename":
+        assert text.read("g.txt").splitlines()[3] == "edited"
+    if case == "mode":
+        assert text.ok("ls-files", "-s", "f.txt").startswith("100755")
+
+
+def test_after_a_landing_a_trusted_command_runs(text: Tree) -> None:
+    mark = text.path.parent / "mark"
+    configure(text, integrate_after=json.dumps(f'echo "$AGENTSYNC_LANDED" > {mark}'))
+    work(text, "one", 3)
+    done = text.sync("integrate", "one")
+    assert done.code == 0
+    assert "agentsync trust" in done.err
+    assert not mark.exists()
+    text.synced("trust", "--yes")
+    work(text, "two", 9)
+    text.synced("integrate", "two")
+    assert mark.read_text() == "two\n"
+
+
+def test_a_worktree_whose_folder_was_deleted_by_hand(text: Tree) -> None:
+    import shutil
+
+    one = work(text, "one", 3)
+    shutil.rmtree(one.path)
+    assert "one  landed" in text.synced("integrate", "one")
+
+
+def kill_at(text: Tree, seconds: float, *words: str) -> int:
+    """Run agentsync in a group of its own and kill the whole group after a while; its exit code."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agentsync", *words], cwd=text.path, env=text.environ, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return -9
+
+
+def kill_a_landing(text: Tree, seconds: float, number: int) -> int:
+    """Land a branch, killed after a while; afterwards base is as before or as after, and nothing undoes it."""
+    name = f"k{number}"
+    tree = work(text, name, number % 30, f"killed {number}")
+    before, wanted = text.head(), f"killed {number}"
+    code = kill_at(text, seconds, "integrate", name)
+    status = text.sync("status")
+    assert status.code == 0, status
+    assert text.ok("status", "--porcelain") == ""
+    landed = text.head() != before
+    assert (wanted in text.read("f.txt")) == landed
+    text.ok("commit", "-q", "-a", "--allow-empty", "-m", "innocent")
+    assert (wanted in text.read("f.txt")) == landed
+    if not landed:
+        assert "landed" in text.sync("integrate", name).out
+    text.ok("worktree", "remove", "--force", str(tree.path))
+    return code
+
+
+def test_a_killed_landing_is_as_before_or_as_after(text: Tree) -> None:
+    chance = random.Random(7)
+    codes = [kill_a_landing(text, chance.uniform(0.1, 0.7), number) for number in range(12)]
+    assert -9 in codes
+
+
+@pytest.mark.torture
+def test_many_killed_landings(text: Tree) -> None:
+    chance = random.Random(8)
+    codes = [kill_a_landing(text, chance.uniform(0.05, 0.8), number) for number in range(200)]
+    assert codes.count(-9) > 50
+
+
+def test_a_landing_cut_short_refuses_what_would_undo_it_and_is_finished(text: Tree) -> None:
+    """The moment between the swap and the work tree, as a kill leaves it."""
+    work(text, "one", 3)
+    old = text.head()
+    new = text.ok("commit-tree", text.ok("rev-parse", "one^{tree}"), "-p", "HEAD", "-p", "one", "-m", "landing")
+    code = (
+        "import sys; from agentsync.landing.record import begin; from agentsync.state.store import Store; "
+        "begin(Store(sys.argv[1], {**__import__('os').environ}), 'x', 'refs/heads/main', *sys.argv[2:4], ['.main'])"
+    )
+    done = text.run(sys.executable, "-c", code, str(text.path / ".git/agentsync"), old, new)
+    assert done.code == 0, done
+    text.ok("update-ref", "refs/heads/main", new, old)
+    edit(text, 20, "mine")
+    refused = text.git("commit", "-qam", "would undo")
+    assert refused.code != 0
+    assert "cut short here, and this commit would undo it" in refused.err
+    assert text.git("commit", "--no-verify", "-qam", "would undo").code != 0
+    text.ok("reset", "-q", old, "--", ".")  # what the refused commit -a staged goes back
+    assert "finished a landing on main" in text.sync("status").err
+    assert text.read("f.txt").splitlines()[3] == "one"
+    assert text.read("f.txt").splitlines()[20] == "mine"
+    text.ok("commit", "-qam", "mine")
+    assert text.ok("show", "HEAD:f.txt").splitlines()[3] == "one"
+
+
+def test_the_room_is_nobodys_worktree(text: Tree) -> None:
+    checked(text, "true")
+    work(text, "one", 3)
+    text.synced("integrate", "one")
+    assert "agentsync-room" in text.ok("worktree", "list")
+    assert "agentsync-room" not in text.synced("status")
+    assert text.sync("doctor").code == 0
+    text.synced("uninstall", "--yes")
+    assert "agentsync-room" not in text.ok("worktree", "list")
+    assert Path(text.path / ".git/agentsync").exists() is False
