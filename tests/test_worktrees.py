@@ -1,0 +1,281 @@
+"""`worktree add|list|remove`, the forecast between them, contracts and phases."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+import pytest
+from conftest import Tree
+from hypothesis import given
+from hypothesis import strategies as st
+from test_landing import LINES, configure, edit, text, work  # noqa: F401 (a fixture)
+
+from agentsync.forecast.pairs import hunks_in
+from agentsync.worktrees.environment import database_of, port_of
+
+
+def added(main: Tree, *words: str, **extra: str) -> Tree:
+    from pathlib import Path
+
+    done = main.sync("worktree", "add", *words, **extra)
+    assert done.code == 0, done
+    assert len(done.out.splitlines()) == 1, "the path is the only line"
+    return Tree(Path(done.out.strip()), main.environ)
+
+
+def test_one_word_in_a_path_out_and_again_the_same(main: Tree) -> None:
+    tree = added(main, "agent-1")
+    assert tree.ok("branch", "--show-current") == "agent-1"
+    assert added(main, "agent-1").path == tree.path
+    assert tree.commit("a.txt", "a\n").code == 0
+    assert tree.ok("log", "-1", "--format=%(trailers:key=Agent,valueonly)") == "agent-1"
+
+
+def test_what_is_ignored_but_needed_is_copied_and_nothing_else(main: Tree) -> None:
+    main.commit(".gitignore", ".env*\n*.key\nbuild/\n")
+    for name in (".env", ".env.local", "secret.key", "build/out"):
+        main.write(name, "mine\n")
+    main.write("untracked.txt", "x\n")
+    one = added(main, "one")
+    assert (one.path / ".env").read_text() == "mine\n"
+    assert (one.path / ".env.local").exists()
+    assert not (one.path / "secret.key").exists()
+    assert not (one.path / "untracked.txt").exists()
+    main.write(".worktreeinclude", "*.key\nuntracked.txt\n")
+    two = added(main, "two")
+    assert (two.path / "secret.key").exists()
+    assert not (two.path / ".env").exists()
+    assert not (two.path / "untracked.txt").exists()
+    assert two.ok("status", "--porcelain") == ""
+
+
+def test_each_worktree_has_a_port_and_a_database_of_its_own(main: Tree) -> None:
+    envs = [added(main, name).read(".env.agentsync") for name in ("one", "two", "a.b", "a-b")]
+    assert len({env.splitlines()[0] for env in envs}) == 4
+    assert len({env.splitlines()[1] for env in envs}) == 4
+
+
+@given(st.text(st.characters(codec="ascii", exclude_characters="\0"), min_size=1), st.text(min_size=1))
+def test_database_names_are_plain_and_differ(one: str, other: str) -> None:
+    assert database_of(one).isidentifier()
+    assert len(database_of(one)) < 60
+    assert (database_of(one) == database_of(other)) == (one == other)
+    assert 10000 <= port_of(one) < 20000
+    assert port_of(one, frozenset({port_of(one)})) != port_of(one)
+
+
+def test_set_up_runs_only_once_trusted(main: Tree) -> None:
+    configure(main, worktree_setup='["echo ran > ran.txt"]')
+    done = main.sync("worktree", "add", "one")
+    assert "agentsync trust" in done.err
+    main.synced("trust", "--yes")
+    assert not (main.path.parent / "main.worktrees/one/ran.txt").exists()
+    assert added(main, "two").read("ran.txt") == "ran\n"
+
+
+def test_a_branch_a_start_and_what_cannot_be(main: Tree) -> None:
+    first = main.head()
+    main.commit("b.txt", "b\n")
+    assert added(main, "old", "--from", first).head() == first
+    main.ok("branch", "feature")
+    assert added(main, "two", "feature").ok("branch", "--show-current") == "feature"
+    assert main.sync("worktree", "add", "three", "feature").code == 1
+    assert main.sync("worktree", "add", "four", "--from", "nothing").code == 2
+    assert main.sync("worktree", "add", "../five").code == 2
+    (main.path.parent / "main.worktrees/six").mkdir()
+    (main.path.parent / "main.worktrees/six/file").write_text("x")
+    assert main.sync("worktree", "add", "six").code == 1
+
+
+def test_remove_loses_no_work_and_frees_what_was_held(main: Tree) -> None:
+    one = added(main, "one")
+    one.write("new.txt", "x\n")
+    done = main.sync("worktree", "remove", "one")
+    assert done.code == 1
+    assert "1 uncommitted changes, such as new.txt" in done.err
+    one.synced("lock", "shared.txt")
+    one.ok("add", ".")
+    one.ok("commit", "-qm", "new")
+    done = main.sync("worktree", "remove", "one")
+    assert done.code == 0
+    assert "branch one stays" in done.err
+    assert "shared.txt" not in main.synced("lock")
+    main.ok("merge", "-q", "one")
+    two = added(main, "two", "one")
+    assert main.synced("worktree", "remove", "two").endswith("and branch one")
+    assert not two.path.exists()
+    three = added(main, "three")
+    three.ok("switch", "-q", "--detach")
+    three.commit("c.txt", "c\n")
+    assert "git branch NAME" in main.sync("worktree", "remove", "three").err
+    assert main.sync("worktree", "remove", "main").code == 1
+    assert three.sync("worktree", "remove", "three").code == 1
+
+
+def test_list_says_who_does_what(main: Tree) -> None:
+    one = added(main, "one")
+    one.synced("lock", "shared.txt")
+    one.commit("a.txt", "a\n")
+    one.write("b.txt", "b\n")
+    rows = json.loads(main.synced("worktree", "list", "--json"))["data"]["worktrees"]
+    mine = next(row for row in rows if row["worktree"] == "one")
+    assert (mine["agent"], mine["ahead"], mine["behind"], mine["dirty"]) == ("one", 1, 0, True)
+    assert mine["locks"] == ["shared.txt"]
+
+
+# forecast
+
+
+def clashes(tree: Tree) -> list[tuple[str, str, str]]:
+    rows = json.loads(tree.sync("forecast", "--json").out)["data"]["conflicts"]
+    return [(row["one"], row["other"], row["paths"][0]["path"]) for row in rows]
+
+
+def test_commits_and_uncommitted_changes_are_held_against_each_other(text: Tree) -> None:  # noqa: F811
+    one, two = work(text, "one", 3), text.worktree("two")
+    edit(two, 3, "two")
+    three = text.worktree("three")
+    edit(three, 20, "three")
+    assert clashes(text) == [("one", "two", "f.txt")]
+    assert two.sync("forecast").out.startswith("two and one conflict in f.txt (line 4), since ")
+    assert three.synced("forecast") == ""
+    two.ok("checkout", "-q", "f.txt")
+    assert clashes(text) == []
+    edit(text, 3, "base")
+    text.ok("commit", "-qam", "base")
+    assert clashes(text) == [("one", "base", "f.txt")]
+    assert "agentsync sync" in one.sync("forecast").out
+
+
+def test_a_forecast_writes_nothing_of_the_users(text: Tree) -> None:  # noqa: F811
+    two = text.worktree("two")
+    work(text, "one", 3)
+    edit(two, 3, "two")
+    two.write("new.txt", "not added\n")
+    objects = text.ok("count-objects", "-v")
+    index = (text.path / ".git/worktrees/two/index").read_bytes()
+    two.sync("forecast")
+    assert text.ok("count-objects", "-v") == objects
+    assert (text.path / ".git/worktrees/two/index").read_bytes() == index
+    assert "?? new.txt" in two.ok("status", "--porcelain")
+
+
+def test_worktrees_inside_the_main_one_are_no_part_of_it(text: Tree) -> None:  # noqa: F811
+    text.ok("worktree", "add", "-q", ".claude/worktrees/one", "-b", "one")
+    inner = Tree(text.path / ".claude/worktrees/one", text.environ)
+    edit(inner, 3, "one")
+    edit(text, 20, "mine")
+    assert clashes(text) == []
+    edit(text, 3, "mine too")
+    assert clashes(text) == [(".main", "one", "f.txt")]
+
+
+def test_drivers_count_in_the_forecast(text: Tree) -> None:  # noqa: F811
+    for name in ("one", "two"):
+        tree = text.worktree(name)
+        tree.write("package.json", tree.read("package.json").replace('"a":', f'"{name}": "^2.0.0",\n    "a":'))
+    assert clashes(text) == []
+
+
+def test_a_commit_that_another_touches_too_is_told_by_itself(text: Tree) -> None:  # noqa: F811
+    two = text.worktree("two")
+    edit(two, 3, "two")
+    one = text.worktree("one")
+    text.sync("forecast")
+    two.synced("status", "--new")
+    edit(one, 3, "one")
+    one.ok("commit", "-qam", "one")
+    until = time.monotonic() + 15
+    while "conflict in f.txt" not in (said := two.synced("status", "--new")) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert "two and one conflict in f.txt" in said
+    assert "conflict" not in two.synced("status", "--new"), "told once"
+    assert "conflicts with two" in text.synced("status")
+
+
+def test_a_conflict_names_the_definition() -> None:
+    merged = b"def first():\n    pass\n\ndef second():\n<<<<<<< a\n    x\n||||||| b\n=======\n    y\n>>>>>>> c\n    z\n"
+    assert [(hunk.line, hunk.definition) for hunk in hunks_in(merged)] == [(5, "second")]
+
+
+def test_since_when_is_kept(text: Tree) -> None:  # noqa: F811
+    work(text, "one", 3)
+    work(text, "two", 3)
+    first = json.loads(text.sync("forecast", "--json").out)["data"]["conflicts"][0]["since"]
+    time.sleep(1.1)
+    assert json.loads(text.sync("forecast", "--json").out)["data"]["conflicts"][0]["since"] == first
+
+
+# contracts and phases
+
+
+def test_whoever_works_against_an_older_contract_is_told_once(text: Tree) -> None:  # noqa: F811
+    text.commit("api.json", "1\n")
+    configure(text, contracts_paths='["api.json"]')
+    one = text.worktree("one")
+    text.commit("api.json", "2\n", "new field")
+    done = one.commit("a.txt", "a\n")
+    assert done.code == 0
+    assert "contract api.json is newer on main" in done.err
+    assert '"new field"' in done.err
+    assert "agentsync sync" in done.err
+    assert "contract" not in one.commit("b.txt", "b\n").err
+    assert "contract api.json is newer on main: agentsync sync" in one.synced("status", "--new")
+    one.synced("sync")
+    assert "contract" not in one.commit("c.txt", "c\n").err
+
+
+def test_work_against_an_older_contract_is_refused_where_configured(text: Tree) -> None:  # noqa: F811
+    text.commit("api.json", "1\n")
+    configure(text, contracts_paths='["api.json"]', enforce_contracts='"refuse"')
+    one = text.worktree("one")
+    text.commit("api.json", "2\n")
+    one.write("a.txt", "a\n")
+    one.ok("add", ".")
+    one.refused("commit", "-qm", "a")
+    one.refused("commit", "--no-verify", "-qm", "a")
+    one.ok("stash", "-q")
+    one.synced("sync")
+    one.ok("stash", "pop", "-q")
+    one.ok("commit", "-qm", "a")
+
+
+def test_a_contract_changes_by_itself(text: Tree) -> None:  # noqa: F811
+    configure(text, contracts_paths='["api.json"]')
+    one = text.worktree("one")
+    one.write("a.txt", "a\n")
+    one.write("api.json", "1\n")
+    one.ok("add", ".")
+    assert "changes in one commit with work that builds on it" in one.git("commit", "-qm", "both").err
+    assert "contract" not in one.commit("api.json", "2\n").err
+
+
+def test_sequential_paths_change_only_in_integration_by_its_agent(text: Tree) -> None:  # noqa: F811
+    configure(text, phases_sequential='["registry.py"]', enforce_phases='"refuse"')
+    one, two = text.worktree("one"), text.worktree("two")
+    for tree in (one, two):
+        tree.write("registry.py", f"NAMES = ['{tree.path.name}']\n")
+    done = one.refused("commit", "-qam", "x")
+    assert "changes only in phase integration; the phase is parallel" in done.err
+    assert text.sync("phase", "integration", "--agent", "one", CLAUDECODE="1").code == 1
+    assert text.sync("phase", "integration").code == 2
+    assert text.synced("phase", "integration", "--agent", "one").startswith("phase integration by one")
+    one.ok("commit", "-qam", "x")
+    two.refused("commit", "-qam", "x")
+    two.ok("checkout", "-q", ".")
+    text.ok("merge", "-q", "--no-edit", "one")
+    text.synced("phase", "testing")
+    two.ok("merge", "-q", "--no-edit", "main")
+    one.ok("commit", "-q", "--amend", "-m", "said better")
+    assert text.synced("phase").startswith("phase testing")
+    text.write("registry.py", "NAMES = ['a person']\n")
+    text.ok("commit", "-qam", "people are never held")
+
+
+@pytest.mark.parametrize("name", ["warp", ""])
+def test_phases_that_are_none(main: Tree, name: str) -> None:
+    assert main.sync("phase", name).code == (2 if name else 0)
+    assert os.path.exists(main.path)
+    assert len(LINES) == 30
