@@ -41,7 +41,7 @@ def _wanted(rules: InForce, lock: Lock) -> bool:
         and not lock.target.is_resource
         and bool(path)
         and not in_series
-        and b"/migrations/" not in b"/" + path
+        and b"migrations/" not in path
         and len(os.path.basename(path)) + len(SUFFIX) <= 255
     )
 

@@ -120,7 +120,7 @@ def _with_names(plan: Plan, path: str, content: bytes) -> bytes:
         return re.sub(pattern.encode(), text.encode(), content, count=1)
     if all(word.isdigit() for word in plan.words):
         return replace_stamps(content, plan.words)
-    if "/migrations/" in path and path.endswith(".py"):
+    if "migrations/" in path and path.endswith(".py"):
         return _django_pairs(plan, content)
     return replace_words(content, plan.words)
 

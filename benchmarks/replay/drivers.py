@@ -1,7 +1,7 @@
 """Track A: the format merges held against what people committed.
 
 Each conflicting path of a real merge is merged again from its three versions, by `union` and by the formats of
-agentsync, and compared with the file of the merge commit: the same bytes, the same lines in any order, or other.
+agentsync, and compared with the file of the merge commit: the same bytes, the same lines (or, in JSON, the same values) in any order, or other.
 
     python benchmarks/replay/drivers.py CASES_DIR CLONES_DIR [--show KIND]
 """
@@ -68,6 +68,11 @@ def verdict(made: bytes | None, human: bytes) -> str:
         return "left"
     if made == human:
         return "bytes"
+    try:
+        if json.loads(made) == json.loads(human):
+            return "lines"
+    except ValueError:
+        pass
     lines = [sorted(line.strip() for line in text.splitlines() if line.strip()) for text in (made, human)]
     return "lines" if lines[0] == lines[1] else "other"
 
