@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import sys
 import tomllib
 
 import pytest
@@ -282,6 +284,42 @@ def test_a_broken_driver_ends_in_gits_own_conflict(main: Tree, damage: str) -> N
     assert main.git("merge", "-q", "--no-edit", "side").code == 1
     found = main.read("package.json")
     assert all(part in found for part in ("2.0.0", "3.0.0", "<<<<<<<", ">>>>>>>"))
+
+
+def test_a_driver_that_is_gone_ends_in_gits_own_conflict(main: Tree) -> None:
+    (main.path / ".git/agentsync/merge-driver").unlink()
+    _two_branches(main, "package.json", package(m="1.0.0"), package(m="2.0.0"), package(m="3.0.0"))
+    assert main.git("merge", "-q", "--no-edit", "side").code == 1
+    found = main.read("package.json")
+    assert all(part in found for part in ("2.0.0", "3.0.0", "<<<<<<<", ">>>>>>>"))
+
+
+def test_a_slow_driver_is_ended_and_an_unknown_one_gives_up(main: Tree) -> None:
+    for name in ("base", "ours", "theirs"):
+        main.write(name, name)
+    code = (
+        "import sys, time, agentsync.drivers.main as m; m.SECONDS = 1; "
+        "m.DRIVERS['formats'] = lambda *_: time.sleep(30); sys.exit(m.main(sys.argv[1:]))"
+    )
+    slow = main.run(sys.executable, "-c", code, "formats", "base", "ours", "theirs", "7", "package.json")
+    assert slow.code == -signal.SIGALRM
+    assert main.run(sys.executable, "-c", code, "of-tomorrow", "base", "ours", "theirs", "7", "x").code == 1
+    assert main.read("ours") == "ours"
+
+
+@pytest.mark.parametrize(("script", "clean"), [('cp "$3" "$6"', True), ("exit 1", False), ("sleep 60", False)])
+def test_mergiraf_merges_source_files_where_it_is_there(main: Tree, script: str, clean: bool) -> None:
+    folder = main.path.parent / "bin"
+    folder.mkdir()
+    (folder / "mergiraf").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "mergiraf").chmod(0o755)
+    path = {"PATH": f"{folder}:{main.environ['PATH']}"}
+    main.synced("init", "--yes", **path)
+    assert main.ok("check-attr", "merge", "a/b.py").endswith(": agentsync-source")
+    assert main.ok("check-attr", "merge", "a/__init__.py").endswith(": agentsync-formats")
+    _two_branches(main, "deep.py", "x = 1\n", "x = 2\n", "x = 3\n")
+    assert (main.git("merge", "-q", "--no-edit", "side", **path).code == 0) == clean
+    assert ("<<<<<<<" in main.read("deep.py")) != clean
 
 
 def test_the_repositorys_own_merge_attribute_wins(bare_tree: Tree) -> None:

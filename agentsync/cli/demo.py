@@ -100,6 +100,7 @@ def _prepare(stage: Stage, source: str) -> None:
         stage.run("main", "git", "init", "--quiet", "--initial-branch=main", quiet=True)
     for name, text in (
         ("settings.json", '{\n  "name": "shop"\n}\n'),
+        ("shop/prices.py", "def price(item):\n    return item.price\n"),
         ("db/migrations/00001_init.sql", "-- +goose Up\ncreate table shop (id int);\n"),
         ("db/migrations/00002_items.sql", "-- +goose Up\ncreate table items (id int);\n"),
         ("TASKS.md", _PLAN),
@@ -110,6 +111,12 @@ def _prepare(stage: Stage, source: str) -> None:
     stage.run("main", "git", "add", ".", quiet=True)
     stage.run("main", "git", "commit", "--quiet", "-m", "A shop: settings, migrations, a plan", quiet=True)
     stage.run("main", "git", "log", "--oneline", "-3")
+    stage.say("A branch from before agentsync, with a migration that nobody reserved")
+    stage.run("main", "git", "switch", "--quiet", "-c", "before", quiet=True)
+    stage.write("main", "db/migrations/00003_audit.sql", "-- +goose Up\ncreate table audit (id int);\n")
+    stage.run("main", "git", "add", ".", quiet=True)
+    stage.run("main", "git", "commit", "--quiet", "-m", "Add audit", quiet=True)
+    stage.run("main", "git", "switch", "--quiet", "main", quiet=True)
 
 
 def _set_up(stage: Stage) -> None:
@@ -141,12 +148,22 @@ def _collide(stage: Stage) -> None:
     stage.write("ada", path, "-- +goose Up\ncreate table users (id int);\n")
     stage.run("ada", "git", "add", ".")
     stage.run("ada", "git", "commit", "--quiet", "-m", "Add users")
-    stage.write("cyd", "db/migrations/00003_orders.sql", "-- +goose Up\ncreate table orders (id int);\n")
+    stage.write("cyd", "db/migrations/00004_orders.sql", "-- +goose Up\ncreate table orders (id int);\n")
     stage.run("cyd", "git", "add", ".")
     stage.run("cyd", "git", "commit", "--quiet", "-m", "Add orders", fails=True)
-    moved = "db/migrations/00004_orders.sql"
-    stage.run("cyd", "git", "mv", "db/migrations/00003_orders.sql", moved)
+    moved = "db/migrations/00005_orders.sql"
+    stage.run("cyd", "git", "mv", "db/migrations/00004_orders.sql", moved)
     stage.run("cyd", "git", "commit", "--quiet", "-m", "Add orders")
+
+
+def _forecast(stage: Stage) -> None:
+    stage.say("A forecast: bob and cyd edit the same line, neither has committed it, and both hear of it now")
+    stage.write("bob", "shop/prices.py", "def price(item):\n    return item.price * 2\n")
+    stage.write("cyd", "shop/prices.py", "def price(item):\n    return item.price + 1\n")
+    stage.run("cyd", "agentsync", "forecast", fails=True)
+    stage.run("cyd", "git", "restore", "shop/prices.py")
+    stage.run("cyd", "agentsync", "forecast")
+    stage.run("bob", "git", "commit", "--quiet", "-am", "Twice the price")
 
 
 def _hand_on(stage: Stage) -> None:
@@ -167,12 +184,16 @@ def _hand_on(stage: Stage) -> None:
 def _land(stage: Stage) -> None:
     stage.say("Who works where")
     stage.run("main", "agentsync", "status")
-    stage.say("All of it lands, without a conflict")
-    for name in ("ada", "bob", "cyd"):
-        stage.run("main", "git", "merge", "--quiet", "--no-edit", name)
+    stage.say("ada lands by squash, as a pull request does: bob, who has her commits, still merges clean")
+    stage.run("main", "git", "merge", "--quiet", "--squash", "ada")
+    stage.run("main", "git", "commit", "--quiet", "-m", "Rename the shop; users (squashed)")
+    stage.say("Three branches land one after another; the migration from before agentsync moves behind the others")
+    stage.run("main", "agentsync", "integrate", "bob", "cyd", "before")
     stage.run("main", "git", "log", "--oneline", "--graph", "-12")
     stage.run("main", "agentsync", "log", "--refused")
-    if '"toys": true' not in stage.read("main", "settings.json") or stage.read("main", "TASKS.md").count("[x]") != 2:
+    landed = stage.run("main", "git", "ls-files", "db")
+    whole = '"toys": true' in stage.read("main", "settings.json") and "00006_audit.sql" in landed
+    if not whole or stage.read("main", "TASKS.md").count("[x]") != 2:
         raise AgentsyncError("the demo went wrong", "work was lost on the way", "agentsync doctor")
 
 
@@ -180,14 +201,16 @@ def _land(stage: Stage) -> None:
 @click.option("--clone", "source", default="", metavar="PATH", help="Play in a clone of this repository.")
 @click.option("--keep", is_flag=True, help="Leave the scratch folder, to look around.")
 def demo(source: str, keep: bool) -> int:  # noqa: FBT001
-    """Three scripted agents that use plain git collide on a lock, a claim, a number and `--no-verify`.
+    """Three scripted agents that use plain git collide on a lock, a claim, a number, `--no-verify` and each other.
+
+    Their branches land, by squash and one after another, with a migration renumbered on the way.
 
     Everything happens in a scratch folder; each refusal is shown as an agent sees it.
     """
     folder = Path(tempfile.mkdtemp(prefix="agentsync-demo-"))
     try:
         stage = Stage(folder)
-        for act in (_set_up, _collide, _hand_on, _land):
+        for act in (_set_up, _collide, _hand_on, _forecast, _land):
             if act is _set_up:
                 _prepare(stage, source)
             act(stage)

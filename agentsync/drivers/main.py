@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from agentsync.git.repo import Repo, from_hook
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MERGED, CONFLICT, GIVE_UP = 0, 10, 1  # hooks/merge-driver: 1 means git's own merge
+SECONDS = 10  # a driver that takes longer is ended by its alarm, and git merges by itself
 
 
 class Versions(NamedTuple):
@@ -48,6 +50,13 @@ def by_format(repo: Repo, versions: Versions) -> bytes | None:
     return merge_format(*versions, lambda *sides: merge_lines(repo.environ, *sides))
 
 
+def by_structure(repo: Repo, versions: Versions) -> bytes | None:
+    """A source file, by mergiraf where it is on the machine; what it is not sure of is git's."""
+    from agentsync.drivers.structure import merge_by_structure
+
+    return merge_by_structure(repo.environ, *versions)
+
+
 def by_nobody(repo: Repo, versions: Versions) -> bytes | None:
     """A generated file: ours stays, in conflict, until its own tool makes it anew."""
     from agentsync.config.load import in_force
@@ -65,6 +74,7 @@ DRIVERS: dict[str, Callable[[Repo, Versions], bytes | None]] = {
     "tasks": by_tasks,
     "lineage": by_lineage,
     "formats": by_format,
+    "source": by_structure,
     "regenerate": by_nobody,
 }
 
@@ -85,6 +95,9 @@ def _write(path: str, data: bytes) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one driver for git; see `hooks/merge-driver` for what the exit codes mean."""
     driver, base, ours, theirs, _, path = list(sys.argv[1:] if argv is None else argv)[:6]
+    if driver not in DRIVERS:  # git's configuration is of another version
+        return GIVE_UP
+    signal.alarm(SECONDS)
     versions = Versions(os.fsencode(path), _read(base), _read(ours), _read(theirs))
     merged = DRIVERS[driver](from_hook(dict(os.environ)), versions)
     if merged is None:

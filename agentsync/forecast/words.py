@@ -15,7 +15,7 @@ def clash_lines(clash: Clash, here: str, base_name: str) -> list[str]:
     shown = ", ".join(_place(path) for path in clash.paths[:_MOST_PATHS])
     more = f" and {len(clash.paths) - _MOST_PATHS} more" if len(clash.paths) > _MOST_PATHS else ""
     who = f"{one_line(names[0], 60)} and {one_line(names[1], 60)}"
-    return [f"{who} conflict in {shown}{more}, since {show_time(clash.since)}", f"  {_way_on(clash, other)}"]
+    return [f"{who} conflict in {shown}{more}, since {show_time(clash.since)}", f"  {_way_on(clash)}"]
 
 
 def _place(path: ClashPath) -> str:
@@ -29,8 +29,8 @@ def _place(path: ClashPath) -> str:
     return f"{name} ({', '.join(spots)})" if spots else name
 
 
-def _way_on(clash: Clash, other: str) -> str:
+def _way_on(clash: Clash) -> str:
+    """base's side is there to be merged; another's may not even be committed, but can be looked at."""
     if BASE in (clash.one, clash.other):
         return "agentsync sync"
-    path = shell_path(clash.paths[0].path.encode("utf-8", "surrogateescape"))
-    return f"git diff ...{one_line(clash.heads[0 if other == clash.one else 1][:12], 40)} -- {path}"
+    return f"agentsync status {shell_path(clash.paths[0].path.encode('utf-8', 'surrogateescape'))}"

@@ -39,8 +39,8 @@ class Layout(NamedTuple):
 
 
 LAYOUTS = (
-    Layout("django", r"^(?P<n>\d{4,})_\w+\.py$", r"/(\w+_)?migrations/$", width=4, template="{n}_{slug}.py", graph="django",
-           candidate=r"^\d.*\.py$"),
+    Layout("django", r"^(?P<n>\d{4,})_\w+\.py$", r"/(\w+_)?migrations/$", width=4, template="{n}_{slug}.py",
+           graph="django", candidate=r"^\d.*\.py$"),
     Layout("alembic", r"^(?!__init__|\.#)(?P<n>[0-9a-zA-Z]+)_?.*\.py$", r"/versions/$", template="{n}_{slug}.py",
            graph="alembic", candidate=r"^\0"),
     Layout("rails", r"\A(?P<n>[0-9]+)_[_a-z0-9]*\.?[_a-z0-9]*\.rb\Z", r"/db/(\w+_)?migrate/$", stamp=14,

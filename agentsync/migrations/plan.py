@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from agentsync.migrations.rewriting import Tree
     from agentsync.migrations.series import Series
 
-SAME_MIGRATION = 0.6  # from this likeness on, two bodies under one slug are one migration
+SAME_MIGRATION = 0.6  # from this likeness on, two bodies under one slug may be one migration: a person must say
 _COMPARED = 8000  # characters; comparing takes time with their square
 
 
@@ -91,8 +91,11 @@ def _copies(series: Series, rewriter: Rewriter, trees: Trees, brought: Tree) -> 
         if not name or not number_in(series.layout, name):
             continue
         for other in landed.get(slug(series, name) + path[_name_end(series, path) :], []):
-            if _alike(rewriter, trees.read(blob), trees.read(trees.base[other])):
+            one, another = (rewriter.body(trees.read(side)) for side in (blob, trees.base[other]))
+            if one == another:
                 found[path] = other
+            elif _alike(one, another):
+                raise refused(series, f"{path} is much like {other}, which has landed: is it the same migration?")
     return found
 
 
@@ -101,9 +104,9 @@ def _name_end(series: Series, path: str) -> int:
     return len(series.folder) + 1 + len(series.name_of(path)) if series.layout.folders else len(path)
 
 
-def _alike(rewriter: Rewriter, one: bytes, other: bytes) -> bool:
-    first, second = (rewriter.body(text).decode("utf-8", "replace")[:_COMPARED] for text in (one, other))
-    return first == second or difflib.SequenceMatcher(None, first, second, autojunk=False).ratio() > SAME_MIGRATION
+def _alike(one: bytes, other: bytes) -> bool:
+    first, second = (text.decode("utf-8", "replace")[:_COMPARED] for text in (one, other))
+    return difflib.SequenceMatcher(None, first, second, autojunk=False).ratio() > SAME_MIGRATION
 
 
 def _new_names(series: Series, own: Sequence[Brought], landed: Mapping[str, Numbered], now: datetime) -> dict[str, str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from agentsync.config.patterns import matches
 from agentsync.drivers.main import DRIVERS
+from agentsync.drivers.structure import PROGRAM, SUFFIXES
 from agentsync.git.repo import Repo
 from agentsync.merging.formats import FORMATS
 from agentsync.merging.generated import KNOWN
@@ -26,7 +28,10 @@ def install_drivers(repo: Repo) -> None:
     """Make the drivers known to git in this clone."""
     write_whole(Path(driver_script(repo)), shim("merge-driver", ""), 0o755)
     for name in DRIVERS:
-        command = f"{shell_word(driver_script(repo))} {name} %O %A %B %L %P"
+        # where the script is gone git would leave ours without markers, and theirs would be lost by an `add -A`
+        script = shell_word(driver_script(repo))
+        lines = "git merge-file --marker-size=%L -L ours -L base -L theirs %A %O %B"
+        command = f"if [ -x {script} ]; then {script} {name} %O %A %B %L %P; else {lines}; fi"
         repo.git("config", f"merge.agentsync-{name}.name", f"agentsync: {name}")
         repo.git("config", f"merge.agentsync-{name}.driver", command)
     path = attributes_file(repo)
@@ -40,6 +45,8 @@ def attribute_lines(repo: Repo) -> list[str]:
     """The lines for `info/attributes`; files whose merge the repository's own attributes set are left to those."""
     patterns = {pattern: "formats" for one in FORMATS for pattern in one.patterns}
     patterns |= {name: "regenerate" for name, _ in KNOWN}
+    if shutil.which(PROGRAM, path=repo.environ.get("PATH")):  # first, so that a format of ours has the last word
+        patterns = {f"*.{suffix}": "source" for suffix in SUFFIXES} | patterns
     taken = _merged_by_others(repo)
     lines = [
         f"{f'**/{pattern}' if '/' in pattern else pattern} merge=agentsync-{driver}"

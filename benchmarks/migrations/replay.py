@@ -33,7 +33,7 @@ from agentsync.git.trees import edited_tree, merge_trees
 from agentsync.migrations.renumber import edits_of, renumbering
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "replay"))
-from drivers import clone_of  # noqa: E402 (a script's neighbour)
+from drivers import clone_of
 
 KINDS = ("number-collision", "two-heads", "number-collision-after-rebase", "timestamp-out-of-order",
          "schema.rb-version-conflict")  # fmt: skip

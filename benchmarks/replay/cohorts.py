@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import itertools
 import json
 import os
 import random
@@ -28,14 +29,28 @@ from pathlib import Path
 
 REWORK, EARLY = 0.5, 0.1
 DAYS = 86400
-UNION = "CHANGELOG* CHANGES* *.json requirements*.txt *.lock __init__.py index.* *.toml go.mod".split()
+UNION = [
+    "CHANGELOG*",
+    "CHANGES*",
+    "*.json",
+    "requirements*.txt",
+    "*.lock",
+    "__init__.py",
+    "index.*",
+    "*.toml",
+    "go.mod",
+]
 REPOS = ("pallets+click", "pytest-dev+pytest", "scrapy+scrapy", "steveyegge+gastown", "karakeep-app+karakeep")
 
 
 def environment(home: Path) -> dict[str, str]:
     """git that knows nobody's settings, and agents that are nobody's tool."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "CLAUDE", "CODEX", "AGENTSYNC", "AI_AGENT"))}
-    names = {f"GIT_{who}_{what}": f"{what.lower()}@replay" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    kept = {
+        k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "CLAUDE", "CODEX", "AGENTSYNC", "AI_AGENT"))
+    }
+    names = {
+        f"GIT_{who}_{what}": f"{what.lower()}@replay" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+    }
     own = {"HOME": str(home), "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_EDITOR": "true"}
     return {**kept, **names, **own, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
@@ -71,9 +86,11 @@ def windows(clone: Path, count: int, seed: int) -> list[tuple[str, list[tuple[st
     at = Place(clone, dict(os.environ))
     line = [row.split() for row in at.git("log", "--first-parent", "--format=%H %ct", "HEAD").splitlines()]
     rows = at.git("for-each-ref", "--format=%(objectname) %(committerdate:unix) %(refname)", "refs/pull").splitlines()
-    pulls = [(name, commit, int(when)) for commit, when, name in (row.split() for row in rows) if name.endswith("/head")]
+    pulls = [
+        (name, commit, int(when)) for commit, when, name in (row.split() for row in rows) if name.endswith("/head")
+    ]
     found = []
-    after = {base: later for (later, _), (base, _) in zip(line, line[1:], strict=False)}
+    after = {base: later for (later, _), (base, _) in itertools.pairwise(line)}
     chance = random.Random(seed)
     chance.shuffle(line)
     for base, when in line:
@@ -283,7 +300,11 @@ class Run:
         task = agent.task
         assert task is not None
         waits = agent.told - self.landed
-        if self.arm == "agentsync" and self.reaction == "rebase" and waits & {one.task.name for one in self.agents if one.task}:
+        if (
+            self.arm == "agentsync"
+            and self.reaction == "rebase"
+            and waits & {one.task.name for one in self.agents if one.task}
+        ):
             agent.waits_for, agent.step, agent.due = sorted(waits)[0], "waiting", 0.0
             self.score.waited -= self.now
             return
@@ -386,7 +407,9 @@ def main() -> None:
             print(f"{name} {base[:10]}: {len(heads)} heads", file=sys.stderr, flush=True)
     for k in map(int, options.k.split(",")):
         naive = totals[k, "naive", ""].makespan or 1
-        print(f"\n### k = {k}\n\n| arm | when told | tasks | conflicts at integration | resolved early | makespan | against naive |")
+        print(
+            f"\n### k = {k}\n\n| arm | when told | tasks | conflicts at integration | resolved early | makespan | against naive |"
+        )
         print("|---|---|---|---|---|---|---|")
         for arm, reaction in arms:
             one = totals[k, arm, reaction]

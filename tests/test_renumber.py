@@ -1,0 +1,123 @@
+"""Renumbering as laws: twice is once, nothing lost, nothing landed touched, the order is for numbers only."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentsync.errors import RefusedError
+from agentsync.migrations.layouts import LAYOUTS
+from agentsync.migrations.plan import make_plan, merged_tree
+from agentsync.migrations.rewriting import Trees
+from agentsync.migrations.series import Series
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+SLUGS = st.lists(st.sampled_from(["users", "orders", "items", "tags", "stock", "notes"]), max_size=3, unique=True)
+
+
+def layout(name: str) -> Series:
+    return Series("db/migrations", next(one for one in LAYOUTS if one.name == name))
+
+
+def goose(numbers: dict[int, str], who: str) -> dict[str, str]:
+    return {
+        f"db/migrations/{number:05}_{slug}_{who}.sql": f"-- +goose Up\ncreate table {slug}_{who} ();"
+        for number, slug in numbers.items()
+    }
+
+
+def django(names: list[tuple[int, str]], after: str, who: str) -> dict[str, str]:
+    found = {}
+    for number, slug in names:
+        pair = f'("shop", "{after}")' if after else ""
+        stem = f"{number:04}_{slug}_{who}"
+        head = f"class Migration:\n    dependencies = [{pair}]\n"
+        found[f"shop/migrations/{stem}.py"] = head + f"    operations = ['{stem}']\n"
+        after = stem
+    return found
+
+
+def trees(base: dict[str, str], fork: dict[str, str], branch: dict[str, str]) -> Trees:
+    """Trees in which a content is its own blob id."""
+    return Trees(base, fork, branch, lambda blob: blob.encode())
+
+
+def contents(merged: dict[str, str | bytes]) -> dict[str, str]:
+    return {path: one.decode() if isinstance(one, bytes) else one for path, one in merged.items()}
+
+
+def landed(series: Series, base: dict[str, str], fork: dict[str, str], branch: dict[str, str]) -> dict[str, str]:
+    sides = trees(base, fork, branch)
+    return contents(merged_tree(sides, make_plan(series, sides, NOW)))
+
+
+@given(st.integers(1, 4), SLUGS, SLUGS)
+def test_numbers_follow_base_nothing_is_lost_and_twice_is_once(start: int, ours: list[str], theirs: list[str]) -> None:
+    series = layout("goose")
+    fork = goose({n: f"init{n}" for n in range(1, start + 1)}, "x")
+    base = fork | goose({start + 1 + i: slug for i, slug in enumerate(ours)}, "a")
+    branch = fork | goose({start + 1 + i: slug for i, slug in enumerate(theirs)}, "b")
+    merged = landed(series, base, fork, branch)
+    assert all(merged[path] == base[path] for path in base)
+    brought = [branch[path] for path in branch if path not in fork]
+    assert sorted(merged.values()) == sorted([*base.values(), *brought])
+    numbers = sorted(int(path[14:19]) for path in merged)
+    assert numbers == list(range(1, len(merged) + 1))
+    again = trees(base, base, merged)
+    assert not make_plan(series, again, NOW)
+
+
+@given(SLUGS, SLUGS)
+def test_the_order_of_landing_matters_to_numbers_only(ours: list[str], theirs: list[str]) -> None:
+    series = layout("goose")
+    fork = goose({1: "init"}, "x")
+    one = fork | goose({2 + i: slug for i, slug in enumerate(ours)}, "a")
+    two = fork | goose({2 + i: slug for i, slug in enumerate(theirs)}, "b")
+    first = landed(series, landed(series, fork, fork, one), fork, two)
+    second = landed(series, landed(series, fork, fork, two), fork, one)
+    assert sorted(first.values()) == sorted(second.values())
+    assert sorted(path[14:19] for path in first) == sorted(path[14:19] for path in second)
+
+
+@given(SLUGS, SLUGS)
+def test_a_django_chain_stays_one_chain(ours: list[str], theirs: list[str]) -> None:
+    series = Series("shop/migrations", next(one for one in LAYOUTS if one.name == "django"))
+    fork = {"shop/migrations/__init__.py": ""} | django([(1, "initial")], "", "x")
+    root = "0001_initial_x"
+    base = fork | django([(2 + i, slug) for i, slug in enumerate(ours)], root, "a")
+    branch = fork | django([(2 + i, slug) for i, slug in enumerate(theirs)], root, "b")
+    merged = landed(series, base, fork, branch)
+    assert all(merged[path] == base[path] for path in base)
+    stems = {path.rpartition("/")[2][:-3] for path in merged} - {"__init__"}
+    parents = [text.split('"shop", "')[1].split('"')[0] for text in merged.values() if '"shop", "' in text]
+    assert len(stems) == 1 + len(ours) + len(theirs)
+    assert set(parents) <= stems
+    assert len(parents) == len(set(parents)) == len(stems) - 1, "one line, no fork"
+    assert not make_plan(series, trees(base, base, merged), NOW)
+
+
+def test_what_has_landed_never_changes() -> None:
+    series = layout("goose")
+    fork = goose({1: "init", 2: "users", 3: "orders"}, "x")
+    path = "db/migrations/00002_users_x.sql"
+    branch = fork | {path: "-- +goose Up\nanother;"} | goose({4: "tags"}, "b")
+    sides = trees(fork | goose({4: "stock"}, "a"), fork, branch)
+    plan = make_plan(series, sides, NOW)
+    assert plan.moves == {"db/migrations/00004_tags_b.sql": "db/migrations/00005_tags_b.sql"}
+    assert path not in plan.writes
+
+
+def test_the_same_migration_landed_under_another_number_is_left_out_and_a_like_one_is_a_persons() -> None:
+    series = layout("goose")
+    fork = goose({1: "init"}, "x")
+    base = (
+        fork | goose({2: "stock"}, "a") | {"db/migrations/00003_tags.sql": "create table tags (id int, name text);\n"}
+    )
+    same = fork | {"db/migrations/00002_tags.sql": "-- ours\ncreate table tags (id int, name text);\n"}
+    assert landed(series, base, fork, same) == base
+    like = fork | {"db/migrations/00002_tags.sql": "create table tags (id int, title text);\n"}
+    with pytest.raises(RefusedError, match="need a person"):
+        make_plan(series, trees(base, fork, like), NOW)
