@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
+MIGRATIONS ?= $(CASES)/../migration_cases.json
 
-.PHONY: demo test lint torture bench clean
+.PHONY: demo test lint torture bench replay clean
 
 $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "agentsync needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..."; exit 1; }
@@ -28,6 +29,12 @@ torture: $(VENV)/.ready
 
 bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/run.py
+
+# CASES: a folder of *.jsonl and migration_cases.json (docs/benchmarks.md); CLONES: full clones as OWNER+NAME/repo
+replay: $(VENV)/.ready
+	$(BIN)/python benchmarks/replay/drivers.py $(CASES) $(CLONES)
+	$(BIN)/python benchmarks/replay/cohorts.py $(CLONES)
+	$(BIN)/python benchmarks/migrations/replay.py $(MIGRATIONS) $(CLONES)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

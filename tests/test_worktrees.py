@@ -242,6 +242,16 @@ def test_work_against_an_older_contract_is_refused_where_configured(text: Tree) 
     one.ok("commit", "-qm", "a")
 
 
+def test_check_names_an_older_contract(text: Tree) -> None:  # noqa: F811
+    text.commit("api.json", "1\n")
+    configure(text, contracts_paths='["api.json"]')
+    one = work(text, "one", 3)
+    text.commit("api.json", "2\n")
+    assert "note: contract api.json is newer on main" in one.synced("check")
+    configure(text, enforce_contracts='"refuse"')
+    assert one.sync("check").code == 1
+
+
 def test_a_contract_changes_by_itself(text: Tree) -> None:  # noqa: F811
     configure(text, contracts_paths='["api.json"]')
     one = text.worktree("one")

@@ -158,7 +158,10 @@ Examples:
 @click.option("--pre-receive", is_flag=True, help="Judge the updates of base on standard input.")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 def check(span: str, pre_receive: bool, as_json: bool) -> int:  # noqa: FBT001
-    """Numbers, landed migrations, TASKS.md and overrides, by what the tree shows. Exit 1 when something is wrong."""
+    """Numbers, landed migrations, TASKS.md, contracts and overrides, by what the tree shows.
+
+    Exit 1 when something is wrong.
+    """
     here = open_here(register=False)
     reviews = [
         review(here.repo, here.rules, here.holder, a, b) for a, b in _ranges(here, span, pre_receive=pre_receive)

@@ -11,6 +11,8 @@ from agentsync.lean import TYPE_CHECKING
 from agentsync.text import quoted, show_path
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agentsync.judging.scene import Scene
 
 _TOLD = "contracts-told"
@@ -35,21 +37,23 @@ def _stale(scene: Scene, move: Transition, ref: str) -> list[Finding]:
         if read_line(private_file(scene.repo, _TOLD)) == mark:
             return []
         write_private(scene.repo, _TOLD, mark + "\n")
-    return [_finding(scene, newer[0], len(newer) - 1)]
+    return [stale_finding(scene, newer)]
 
 
-def _finding(scene: Scene, newer: Newer, more: int) -> Finding:
-    words = ("log", "-1", "--format=%h%x00%s%x00%an", newer.tip, "--", newer.path)
+def stale_finding(scene: Scene, newer: Sequence[Newer]) -> Finding:
+    """What to say of contracts that base has newer."""
+    first, more = newer[0], len(newer) - 1
+    words = ("log", "-1", "--format=%h%x00%s%x00%an", first.tip, "--", first.path)
     out = scene.repo.git("--literal-pathspecs", *words).out.decode("utf-8", "replace").strip()
     commit, subject, author = [*out.split("\0"), "", "", ""][:3]
     others = f" and {more} more" if more else ""
     lines = (
-        f"contract {show_path(newer.path)}{others} is newer on {scene.rules.base.newest_name}: "
+        f"contract {show_path(first.path)}{others} is newer on {scene.rules.base.newest_name}: "
         f"{commit} {quoted(subject, 60)} by {quoted(author, 40)}",
         "this branch works against the older one; bring it in first:",
         "agentsync sync",
     )
-    return Finding("contracts", lines, newer.path)
+    return Finding("contracts", lines, first.path)
 
 
 def _beside_work(scene: Scene, move: Transition, ref: str) -> list[Finding]:

@@ -8,6 +8,8 @@ from agentsync.git.trees import changed_paths, merge_base
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agentsync.config.load import InForce
     from agentsync.git.repo import Repo
 
@@ -20,14 +22,14 @@ class Newer(NamedTuple):
     tip: str
 
 
-def newer_contracts(repo: Repo, rules: InForce, commit: str) -> list[Newer]:
-    """The contracts that changed in base since `commit` left it, and that `commit` has otherwise."""
+def newer_contracts(repo: Repo, rules: InForce, commit: str, tips: Sequence[str] = ()) -> list[Newer]:
+    """The contracts that changed in base (or at other `tips`) since `commit` left it, and that it has otherwise."""
     patterns = rules.config.patterns("contracts.paths")
     if not patterns or not commit:
         return []
     found: dict[bytes, Newer] = {}
     with cat_file(repo) as cat:
-        for tip in rules.base.commits:
+        for tip in tips or rules.base.commits:
             fork = merge_base(repo, tip, commit)
             if fork in ("", tip):
                 continue

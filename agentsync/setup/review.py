@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from agentsync.config.load import InForce
+from agentsync.contracts.gate import stale_finding
+from agentsync.contracts.stale import newer_contracts
 from agentsync.errors import UsageError
 from agentsync.git.objects import tree_changes
 from agentsync.git.repo import Repo
@@ -53,6 +55,10 @@ def review(repo: Repo, rules: InForce, holder: Holder, start: str, end: str) -> 
         if twice:
             what = f"TASKS.md has {', '.join(twice[:3])} more than once"
             findings.append(Finding("claims", (what, "an id names one task"), b"TASKS.md"))
+    newer = newer_contracts(repo, rules, end, [start])
+    if newer and rules.config.level("contracts") != "off":
+        told = rules.config.level("contracts") != "refuse"
+        findings.append(stale_finding(scene, newer)._replace(told=told))
     return Review(tuple(findings), _overrides(repo, start, end))
 
 

@@ -374,8 +374,23 @@ class Run:
                 other.due += self.now
 
 
+def tables(totals: dict, arms: list[tuple[str, str]], ks: list[int]) -> list[str]:
+    """The tables of all windows so far."""
+    lines = []
+    for k in ks:
+        naive = totals[k, "naive", ""].makespan or 1
+        lines += [f"\n### k = {k}\n", "| arm | when told | tasks | conflicts at integration | resolved early | makespan | against naive |",
+                  "|---|---|---|---|---|---|---|"]  # fmt: skip
+        for arm, reaction in arms:
+            one = totals[k, arm, reaction]
+            share, longer = 100 * one.conflicts / max(1, one.tasks), 100 * one.makespan / naive - 100
+            lines.append(f"| {arm} | {reaction or '-'} | {one.tasks} | {one.conflicts} ({share:.1f} %) | {one.resolved_early} | "
+                         f"{one.makespan:.1f} | {longer:+.1f} % |")  # fmt: skip
+    return lines
+
+
 def main() -> None:
-    """Print a table for each k."""
+    """Print the tables, again after each window."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clones", type=Path)
     parser.add_argument("--repos", default=",".join(REPOS))
@@ -405,17 +420,7 @@ def main() -> None:
                     total.makespan += score.makespan
                     total.waited += score.waited
             print(f"{name} {base[:10]}: {len(heads)} heads", file=sys.stderr, flush=True)
-    for k in map(int, options.k.split(",")):
-        naive = totals[k, "naive", ""].makespan or 1
-        print(
-            f"\n### k = {k}\n\n| arm | when told | tasks | conflicts at integration | resolved early | makespan | against naive |"
-        )
-        print("|---|---|---|---|---|---|---|")
-        for arm, reaction in arms:
-            one = totals[k, arm, reaction]
-            share = 100 * one.conflicts / max(1, one.tasks)
-            print(f"| {arm} | {reaction or '-'} | {one.tasks} | {one.conflicts} ({share:.1f} %) | {one.resolved_early} | "
-                  f"{one.makespan:.1f} | {100 * one.makespan / naive - 100:+.1f} % |")  # fmt: skip
+            print("\n".join(tables(totals, arms, list(map(int, options.k.split(","))))), flush=True)
 
 
 if __name__ == "__main__":
