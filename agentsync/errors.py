@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 EXIT_REFUSED = 1
 EXIT_USAGE = 2
 EXIT_NO_REPOSITORY = 3
@@ -82,3 +84,11 @@ class DamagedError(StateError):
 
     def __init__(self, why: str) -> None:
         super().__init__("the shared state is damaged", why, "agentsync doctor --fix")
+
+
+def unusable(error: OSError) -> AgentsyncError:
+    """What to say when the system refuses a file: no disk, no permission, or the like."""
+    name = f": {error.filename}" if isinstance(error.filename, str) else ""
+    full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+    next_command = "df -h ." if full else "agentsync doctor"
+    return AgentsyncError("a file could not be read or written", f"{error.strerror}{name}", next_command)

@@ -236,6 +236,33 @@ def processes(bench: Bench, rounds: int) -> None:
         print(f"| {name} | {statistics.median(values):.1f} | {statistics.median(values) / base:.2f} |", flush=True)
 
 
+def forecasts(bench: Bench, quick: bool) -> None:
+    """Twenty worktrees, each with a commit and uncommitted changes, some of them in the same files."""
+    count = 20_000 // (10 if quick else 1)
+    tree = with_agentsync(bench.repository("forecast", files=count))
+    script = str(Path(sys.executable).parent / "agentsync")
+    names = sorted(tree.ok("ls-files").splitlines())[:200]
+    for number in range(20):
+        place = tree.worktree(f"f{number}")
+        place.write(names[number * 3], f"committed by {number}\n")
+        place.ok("commit", "-qam", "work")
+        place.write(names[number * 3 + 1], "not committed\n")
+        place.write(names[150 + number % 10], f"one of ten that two have: {number}\n")
+
+    def once() -> float:
+        start = time.perf_counter()
+        subprocess.run([script, "forecast"], cwd=tree.path, env=tree.environ, capture_output=True, check=False)
+        return time.perf_counter() - start
+
+    cold = []
+    for _ in range(5):
+        shutil.rmtree(tree.path / ".git/agentsync/forecast", ignore_errors=True)
+        cold.append(once())
+    warm = [once() for _ in range(11)]
+    print(f"\n### Forecast: 20 dirty worktrees, {count} files\n\n| | median s |\n|---|---|")
+    print(f"| cold | {statistics.median(cold):.2f} |\n| nothing moved | {statistics.median(warm):.2f} |", flush=True)
+
+
 def contend(shared: str, me: int, results: str) -> None:
     store = Store(shared, dict(os.environ))
     order = list(range(200))
@@ -288,7 +315,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=31)
     parser.add_argument("--quick", action="store_true", help="a tenth of the scale")
-    parser.add_argument("--only", choices=["commits", "scale", "processes", "contention"])
+    parser.add_argument("--only", choices=["commits", "scale", "processes", "forecasts", "contention"])
     options = parser.parse_args()
     print(machine())
     folder = Path(tempfile.mkdtemp(prefix="agentsync-bench-"))
@@ -300,6 +327,8 @@ def main() -> None:
             scale(bench, max(11, options.rounds // 2), options.quick)
         if options.only in (None, "processes"):
             processes(bench, options.rounds)
+        if options.only in (None, "forecasts"):
+            forecasts(bench, options.quick)
         if options.only in (None, "contention"):
             contention(bench)
     finally:

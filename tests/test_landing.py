@@ -600,3 +600,38 @@ def test_the_room_is_nobodys_worktree(text: Tree) -> None:
     text.synced("uninstall", "--yes")
     assert "agentsync-room" not in text.ok("worktree", "list")
     assert Path(text.path / ".git/agentsync").exists() is False
+
+
+def test_missing_objects_and_huge_files_lose_nothing(text: Tree) -> None:
+    one = work(text, "one", 3)
+    edit(text, 20, "base")
+    text.ok("commit", "-qam", "base")
+    blob = one.ok("rev-parse", "HEAD:f.txt")
+    (text.path / f".git/objects/{blob[:2]}/{blob[2:]}").rename(text.path.parent / "blob")
+    before = text.head()
+    done = text.sync("integrate", "one")
+    assert done.code == 1
+    assert "git merge-tree failed" in done.out
+    assert text.head() == before
+    assert one.sync("sync").code == 1
+    (text.path.parent / "blob").rename(text.path / f".git/objects/{blob[:2]}/{blob[2:]}")
+    assert "one  landed" in text.synced("integrate", "one")
+    big = "x" * 99 + "\n"
+    text.commit("big.json", big * 110_000)
+    two = text.worktree("two")
+    two.commit("big.json", "two\n" + big * 110_000)
+    text.commit("big.json", "base\n" + big * 110_000)
+    assert "conflicts with base in big.json" in text.sync("integrate", "two").out
+
+
+def test_a_disk_that_is_full_moves_nothing(text: Tree) -> None:
+    checked(text, "true")
+    work(text, "one", 3)
+    before = text.head()
+    limited = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", sys.executable, "-m", "agentsync", "integrate", "one"]
+    done = text.run(*limited)
+    assert done.code != 0
+    assert "Traceback" not in done.err
+    assert text.head() == before
+    assert text.ok("status", "--porcelain") == ""
+    assert "one  landed" in text.synced("integrate", "one")

@@ -9,7 +9,7 @@ import click
 
 from agentsync import __version__
 from agentsync.cli.output import report
-from agentsync.errors import AgentsyncError, UsageError
+from agentsync.errors import AgentsyncError, UsageError, unusable
 from agentsync.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -95,4 +95,8 @@ def run(words: Sequence[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:  # no disk, no permission: what was begun has ended by itself
+        failed = unusable(error)
+        report(failed, as_json="--json" in words)
+        return failed.exit_code
     return code if isinstance(code, int) else 0

@@ -9,7 +9,6 @@ from agentsync.config.load import InForce, in_force
 from agentsync.git.repo import Repo, discover
 from agentsync.holders.identity import Holder
 from agentsync.holders.registry import acting_holder, check_in
-from agentsync.landing.mend import mend
 from agentsync.lean import NamedTuple
 from agentsync.state.paths import LANDING
 from agentsync.state.store import Store
@@ -35,6 +34,8 @@ def open_here(agent: str = "", *, register: bool = True) -> Here:
     rules = in_force(repo)
     store = Store(repo.shared_dir, repo.environ)
     if LANDING in store.snapshot().tree(b""):
+        from agentsync.landing.mend import mend  # a landing is rare, and every command would pay
+
         mended = mend(repo, store, holder.key)
         if mended:
             narrate(f"agentsync: {mended}")

@@ -17,12 +17,14 @@ from agentsync.git.trees import changed_paths, merge_base
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from agentsync.config.load import Base
     from agentsync.git.refs import Worktree
 
 _MOST_LOOSE = 64  # files in one of 256 folders
+_SETTINGS = ("-c", "core.untrackedCache=true", "-c", "core.fsmonitor=false", "-c", "core.safecrlf=false",
+             "-c", "advice.addEmbeddedRepo=false", "-c", "status.renames=false")  # fmt: skip
 _CLOCK = "@1 +0000"  # the same tree on the same commit is the same side, whenever it is looked at
 
 
@@ -93,21 +95,34 @@ def _work_tree(repo: Repo, worktree: Worktree) -> str:
     """The tree of a worktree's files, by an index of ours that begins as a copy of its own.
 
     Kept between forecasts, the copy knows what it has hashed already; it is made anew when the worktree's moved.
+    Where nothing moved, one `git status` by it tells so, and the tree is the one noted beside it.
     """
     index = os.path.join(folder_of(repo), f"{worktree.id}.index")
-    mark = f"{index}.of"
-    stamp = _stamp(os.path.join(worktree.git_dir, "index"))
-    if not os.path.exists(index) or _read(mark) != stamp:
-        shutil.copyfile(os.path.join(worktree.git_dir, "index"), index)
-        with open(mark, "w", encoding="ascii") as file:
-            file.write(stamp)
     environ = {**repo.environ, "GIT_INDEX_FILE": index}
     place = ["-C", worktree.top, f"--git-dir={worktree.git_dir}", f"--work-tree={worktree.top}"]
-    settings = ("-c", "core.untrackedCache=true", "-c", "core.fsmonitor=false", "-c", "core.safecrlf=false",
-                "-c", "advice.addEmbeddedRepo=false")  # fmt: skip
-    outside = [f":(exclude,literal,top){inner}" for inner in _nested(repo, worktree)]
-    run_git([*place, *settings, "add", "--all", "--ignore-errors", "--", ":/", *outside], environ, ok=())
-    return run_git([*place, "write-tree"], environ).out.decode().strip()
+    stamp = _stamp(os.path.join(worktree.git_dir, "index"))
+    nested = _nested(repo, worktree)
+    outside = [f":(exclude,literal,top){inner}" for inner in nested]
+    known, _, tree = _read(f"{index}.of").partition("\n")
+    if known != stamp:
+        shutil.copyfile(os.path.join(worktree.git_dir, "index"), index)
+    elif tree and not _moved(run_git([*place, *_SETTINGS, "status", "--porcelain", "-z"], environ).out, nested):
+        return tree
+    run_git([*place, *_SETTINGS, "add", "--all", "--ignore-errors", "--", ":/", *outside], environ, ok=())
+    tree = run_git([*place, "write-tree"], environ).out.decode().strip()
+    with open(f"{index}.of", "w", encoding="ascii") as file:
+        file.write(f"{stamp}\n{tree}")
+    return tree
+
+
+def _moved(status: bytes, nested: Sequence[str]) -> bool:
+    """Whether files differ from the index, by `git status --porcelain -z`.
+
+    What is staged does not count, nor does a folder that holds nothing but other worktrees.
+    """
+    inner = [os.fsencode(path) + b"/" for path in nested]
+    rows = [row for row in status.split(b"\0") if row[2:3] == b" "]
+    return any(row[1:2] != b" " and not any(path.startswith(row[3:]) for path in inner) for row in rows)
 
 
 def _nested(repo: Repo, worktree: Worktree) -> list[str]:

@@ -173,7 +173,8 @@ def run_git(
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if ok and code not in ok:
         words = [w if isinstance(w, str) else os.fsdecode(w) for w in arguments]
-        verb = next((w for w in words if not w.startswith("-") and "/" not in w), "git")
+        pairs = zip(["", *words], words, strict=False)
+        verb = next((w for before, w in pairs if before not in ("-C", "-c") and not w.startswith("-")), "git")
         lines = err.decode("utf-8", "replace").strip().splitlines() or [f"exit code {code}"]
         raise GitError(f"git {verb} failed", one_line(lines[-1]))
     return Result(code, out, err)

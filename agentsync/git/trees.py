@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 
+from agentsync.errors import GitError
 from agentsync.git.run import handed_environment, run_git
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 
@@ -89,7 +90,10 @@ def merge_trees(repo: Repo, ours: str, theirs: str) -> TreeMerge:
     Raises GitError for unrelated histories and missing objects.
     """
     flags = ("-c", "rerere.enabled=false", "-c", "merge.conflictStyle=merge")
-    done = repo.git(*flags, "merge-tree", "--write-tree", "-z", "--messages", ours, theirs, ok=(0, 1))
+    try:
+        done = repo.git(*flags, "merge-tree", "--write-tree", "-z", "--messages", ours, theirs, ok=(0, 1))
+    except GitError as error:
+        raise GitError("git merge-tree failed", error.why, "git fsck --connectivity-only") from None
     head, *rest = done.out.split(b"\0")
     stages: dict[bytes, dict[int, Entry]] = {}
     index = 0
