@@ -571,7 +571,7 @@ def test_a_landing_cut_short_refuses_what_would_undo_it_and_is_finished(text: Tr
     old = text.head()
     new = text.ok("commit-tree", text.ok("rev-parse", "one^{tree}"), "-p", "HEAD", "-p", "one", "-m", "landing")
     code = (
-        "import sys; from agentsync.landing.record import begin; from agentsync.state.store import Store; "
+        "import sys; from agentsync.judging.landing import begin; from agentsync.state.store import Store; "
         "begin(Store(sys.argv[1], {**__import__('os').environ}), 'x', 'refs/heads/main', *sys.argv[2:4], ['.main'])"
     )
     done = text.run(sys.executable, "-c", code, str(text.path / ".git/agentsync"), old, new)

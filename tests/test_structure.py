@@ -27,7 +27,7 @@ ORDER = [
     {"config"},
     {"judging"},
     {"locks"},
-    {"tasks", "migrations", "contracts", "phases", "forecast", "landing.record"},
+    {"tasks", "migrations", "contracts", "phases", "forecast"},
     {"gates"},
     {"drivers"},
     {"setup"},

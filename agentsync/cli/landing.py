@@ -70,10 +70,7 @@ def _print(here: Here, done: Synced, *, dry_run: bool) -> None:
         answer(f"{one_line(branch, 80)} has all of {one_line(done.source, 80)}")
     elif dry_run:
         answer(f"{one_line(done.source, 80)} into {one_line(branch, 80)}:" + (" clean" if done.clean else ""))
-    for old, new in done.renumbered:
-        answer(f"  {one_line(old, 120)} -> {one_line(new, 120)}")
-    for path in done.regenerated:
-        answer(f"  {show_path(path)}: made anew")
+    _print_made(done.renumbered, done.regenerated)
     for path in done.conflicts:
         answer(f"  {show_path(path)}: {'would conflict' if dry_run else 'conflict, to be merged by hand'}")
     for path, why, command in done.left:
@@ -86,6 +83,13 @@ def _print(here: Here, done: Synced, *, dry_run: bool) -> None:
     names = " ".join(shell_path(path) for path in [*done.conflicts, *(path for path, _, _ in done.left)][:5])
     narrate("the rest is merged and staged; then:")
     narrate(f"  git add {names} && git commit --no-edit")
+
+
+def _print_made(renumbered: Sequence[tuple[str, str]], regenerated: Sequence[bytes]) -> None:
+    for old, new in renumbered:
+        answer(f"  {one_line(old, 120)} -> {one_line(new, 120)}")
+    for path in regenerated:
+        answer(f"  {show_path(path)}: made anew")
 
 
 @click.command(
@@ -146,12 +150,9 @@ def _print_outcomes(here: Here, land: Lander, outcomes: Sequence[Outcome]) -> No
     for one in outcomes:
         why = f": {one_line(one.why, 300)}" if one.why else ""
         answer(f"{one_line(one.branch, 80)}  {one.state}{why}" + (f" as {one.commit[:12]}" if one.commit else ""))
-        for old, new in one.renumbered:
-            answer(f"  {one_line(old, 120)} -> {one_line(new, 120)}")
+        _print_made(one.renumbered, one.regenerated)
         for path in one.unions:
             answer(f"  {show_path(path)}: both sides' insertions are kept")
-        for path in one.regenerated:
-            answer(f"  {show_path(path)}: made anew")
         for line in one.output:
             narrate(f"    {one_line(line, 200)}")
         if one.next_command and one.state == "left":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 
+from agentsync.git.merge_file import laid_out
 from agentsync.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,14 +21,9 @@ def merge_by_structure(
     environ: Mapping[str, str], path: bytes, base: bytes, ours: bytes, theirs: bytes
 ) -> bytes | None:
     """What `mergiraf merge` makes of three versions; None where it conflicts, fails, or is not there."""
-    with tempfile.TemporaryDirectory(prefix="agentsync-merge-") as folder:
-        names = []
-        for name, content in (("base", base), ("ours", ours), ("theirs", theirs)):
-            names.append(os.path.join(folder, name))
-            with open(names[-1], "wb") as file:
-                file.write(content)
-        merged = os.path.join(folder, "merged")
-        words = [PROGRAM, "merge", *names, "-o", merged, "-p", os.fsdecode(path)]
+    with laid_out(base, ours, theirs) as (mine, before, other):
+        merged = f"{mine}.merged"
+        words = [PROGRAM, "merge", before, mine, other, "-o", merged, "-p", os.fsdecode(path)]
         try:
             done = subprocess.run(words, env=dict(environ), capture_output=True, timeout=_SECONDS, check=False)
             if done.returncode != 0:

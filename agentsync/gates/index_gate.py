@@ -115,7 +115,7 @@ def gate_index(scene: Scene, hook: str, git_pid: str) -> int:
 
 def _undoes_a_landing(scene: Scene, head: str) -> bool:
     """Whether this worktree's branch has moved by a landing that its index has not followed yet; then says so."""
-    from agentsync.landing.record import landing_now
+    from agentsync.judging.landing import landing_now
 
     landing = landing_now(scene.snapshot)
     if landing is None or scene.repo.worktree_id not in landing.worktrees or head == landing.old:

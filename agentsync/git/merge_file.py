@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import contextmanager
 
 from agentsync.errors import GitError
 from agentsync.git.run import run_git
@@ -11,7 +12,17 @@ from agentsync.lean import TYPE_CHECKING
 from agentsync.merging.hunks import MARKER, Merged, parse_merged
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+
+@contextmanager
+def laid_out(base: bytes, ours: bytes, theirs: bytes) -> Iterator[tuple[str, str, str]]:
+    """Three versions as files, for programs that merge files: the paths of ours, base and theirs."""
+    with tempfile.TemporaryDirectory(prefix="agentsync-merge-") as folder:
+        for name, content in (("ours", ours), ("base", base), ("theirs", theirs)):
+            with open(os.path.join(folder, name), "wb") as file:
+                file.write(content)
+        yield os.path.join(folder, "ours"), os.path.join(folder, "base"), os.path.join(folder, "theirs")
 
 
 def merge_lines(environ: Mapping[str, str], base: bytes, ours: bytes, theirs: bytes) -> Merged:
@@ -19,12 +30,7 @@ def merge_lines(environ: Mapping[str, str], base: bytes, ours: bytes, theirs: by
 
     Raises GitError where git cannot merge them as text, as for binary files.
     """
-    with tempfile.TemporaryDirectory(prefix="agentsync-merge-") as folder:
-        names = []
-        for name, content in (("ours", ours), ("base", base), ("theirs", theirs)):
-            names.append(os.path.join(folder, name))
-            with open(names[-1], "wb") as file:
-                file.write(content)
+    with laid_out(base, ours, theirs) as names:
         done = run_git(["merge-file", "-p", "--diff3", f"--marker-size={MARKER}", *names], environ, ok=())
     if done.code < 0 or done.code > 127:
         raise GitError("git merge-file failed", done.err.decode("utf-8", "replace").strip())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 
+from agentsync.git.merge_file import laid_out
 from agentsync.git.objects import Change, tree_changes
 from agentsync.git.repo import Repo, git_elsewhere
 from agentsync.git.run import scrubbed_environment
@@ -53,10 +53,5 @@ def _lay_out(inside: Repo, path: bytes, change: Change) -> None:
 
 def _merged(inside: Repo, before: bytes, edited: bytes, after: bytes) -> bytes:
     """Edits and what landed as one text, with conflict markers where they meet."""
-    with tempfile.TemporaryDirectory(prefix="agentsync-merge-") as folder:
-        names = []
-        for name, content in (("edited", edited), ("before", before), ("landed", after)):
-            names.append(os.path.join(folder, name))
-            with open(names[-1], "wb") as file:
-                file.write(content)
-        return inside.git("merge-file", "-p", *names, ok=()).out
+    with laid_out(before, edited, after) as names:
+        return inside.git("merge-file", "-p", "-L", "edited", "-L", "before", "-L", "landed", *names, ok=()).out

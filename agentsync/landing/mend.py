@@ -7,8 +7,8 @@ import time
 
 from agentsync.errors import GitError
 from agentsync.git.refs import resolve_ref, worktrees
+from agentsync.judging.landing import Landing, end, landing_now
 from agentsync.landing.follow import follow, follow_merging
-from agentsync.landing.record import Landing, end, landing_now
 from agentsync.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:

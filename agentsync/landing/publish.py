@@ -9,8 +9,8 @@ import re
 from agentsync.errors import GitError, RefusedError
 from agentsync.git.refs import attached_branches, head_of, resolve_ref, worktrees
 from agentsync.git.repo import git_elsewhere, private_dir_of
+from agentsync.judging.landing import begin, end
 from agentsync.landing.follow import follow
-from agentsync.landing.record import begin, end
 from agentsync.lean import TYPE_CHECKING
 from agentsync.text import one_line, shell_word
 
