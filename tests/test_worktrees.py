@@ -145,7 +145,9 @@ def test_commits_and_uncommitted_changes_are_held_against_each_other(text: Tree)
     assert clashes(text) == []
     edit(text, 3, "base")
     text.ok("commit", "-qam", "base")
-    assert clashes(text) == [("one", "base", "f.txt")]
+    three.ok("commit", "-qam", "three")
+    three.ok("merge", "-q", "--no-edit", "main")
+    assert clashes(text) == [("one", "base", "f.txt")], "three has base's line too, which is no news"
     assert "agentsync sync" in one.sync("forecast").out
 
 
