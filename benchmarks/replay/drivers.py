@@ -62,6 +62,19 @@ def union(base: bytes, ours: bytes, theirs: bytes) -> bytes:
         return subprocess.run(["git", "merge-file", "-p", "--union", *names], capture_output=True, check=False).stdout
 
 
+_BY_LINES = ("changelog", "registry", "i18n")  # where a line that a side added must be in the result
+
+
+def lost(base: bytes, ours: bytes, theirs: bytes, made: bytes | None) -> list[bytes]:
+    """Lines that a side added and the merge lacks, white space and repeated ones aside."""
+    if made is None:
+        return []
+    known, mine, other, result = (
+        {b" ".join(line.split()).rstrip(b",") for line in text.splitlines()} for text in (base, ours, theirs, made)
+    )
+    return sorted(line for line in (mine | other) - known - result if line)
+
+
 def verdict(made: bytes | None, human: bytes) -> str:
     """How a merge compares with what people committed."""
     if made is None:
@@ -103,17 +116,22 @@ def main() -> None:
                     path.encode(), base, one, two, lambda b, o, t: merge_lines(dict(os.environ), b, o, t)
                 )
                 result = verdict(made, human)
+                gone = lost(base, one, two, made) if found.name in _BY_LINES else []
+                ours_by[found.name]["lost"] += bool(gone)
+                if gone and options.show == found.name:
+                    print("lost", file.stem, case["merge"][:10], path, gone[:3])
                 ours_by[found.name][result] += 1
                 union_by[found.name][verdict(union(base, one, two), human)] += 1
                 if options.show == found.name and result in ("other", "lines", "left"):
                     print(result, file.stem, case["merge"][:10], path)
     print(
-        "| format | files | as people, bytes | as people, lines | otherwise | left to a person | union: bytes | union: lines | union: otherwise |"
+        "| format | files | as people, bytes | as people, lines | otherwise | left to a person | with a line lost | union: bytes | union: lines | union: otherwise |"
     )
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for name in sorted(ours_by):
         mine, other = ours_by[name], union_by[name]
-        row = [mine.total(), mine["bytes"], mine["lines"], mine["other"], mine["left"]]
+        counts = [mine["bytes"], mine["lines"], mine["other"], mine["left"]]
+        row = [sum(counts), *counts, mine["lost"] if name in _BY_LINES else "-"]
         print(f"| {name} | " + " | ".join(map(str, [*row, other["bytes"], other["lines"], other["other"]])) + " |")
 
 
