@@ -635,3 +635,119 @@ def test_a_disk_that_is_full_moves_nothing(text: Tree) -> None:
     assert text.head() == before
     assert text.ok("status", "--porcelain") == ""
     assert "one  landed" in text.synced("integrate", "one")
+
+
+def collided(text: Tree) -> tuple[Tree, str]:
+    """A branch whose sync leaves a conflict and renumbers a migration that a README names."""
+    text.commit("README.md", "x\n")
+    one = text.worktree("one")
+    one.write("db/migrations/0003_mine.sql", "create table mine (id int);\n")
+    one.write("README.md", "x\nsee 0003_mine\n")
+    edit(one, 3, "one")
+    one.ok("add", ".")
+    one.ok("commit", "-qm", "one")
+    text.write("db/migrations/0003_theirs.sql", "create table theirs (id int);\n")
+    edit(text, 3, "base")
+    text.ok("add", ".")
+    text.unhooked("commit", "-qm", "base")
+    return one, "precious\n"
+
+
+@pytest.mark.parametrize("name", ["db/migrations/0003_mine.sql", "README.md", "db/migrations/0004_mine.sql"])
+def test_what_a_renumbering_touches_is_never_written_over(text: Tree, name: str) -> None:
+    one, precious = collided(text)
+    before = one.read(name) if (one.path / name).exists() else ""
+    one.write(name, before + precious)
+    done = one.sync("sync")
+    assert done.code == 1
+    assert name in done.err
+    assert one.read(name) == before + precious
+    assert not (text.path / ".git/worktrees/one/MERGE_HEAD").exists()
+    one.ok("stash", "-q", "--include-untracked")
+    assert "f.txt: conflict" in one.sync("sync").out
+
+
+def test_a_refused_sync_leaves_what_else_is_staged(text: Tree) -> None:
+    text.commit("locked.txt", "1\n")
+    one = text.worktree("one")
+    text.synced("lock", "locked.txt", "--agent=keeper")
+    one.write("locked.txt", "unseen\n")
+    one.unhooked("commit", "-qam", "unseen")
+    text.commit("other.txt", "x\n")
+    one.write("registry.py", "staged\n")
+    one.write("new.txt", "staged too\n")
+    one.ok("add", "registry.py", "new.txt")
+    done = one.sync("sync")
+    assert done.code == 1
+    assert "locked.txt is locked" in done.err
+    assert one.ok("status", "--porcelain").splitlines() == ["A  new.txt", "M  registry.py"]
+    assert one.read("registry.py") == "staged\n"
+
+
+def test_what_is_staged_beside_a_landing_stays_and_hinders_nobody(text: Tree) -> None:
+    work(text, "one", 3)
+    text.write("new.txt", "mine\n")
+    text.ok("add", "new.txt")
+    assert "one  landed" in text.synced("integrate", "one")
+    assert text.sync("status").err == ""
+    text.ok("commit", "-qm", "mine")
+    assert text.read("f.txt").splitlines()[3] == "one"
+
+
+def test_base_checked_out_in_a_folder_that_is_away(text: Tree) -> None:
+    work(text, "one", 3)
+    text.ok("switch", "-q", "--detach")
+    text.ok("worktree", "add", "-q", "../home", "main")
+    (text.path.parent / "home").rename(text.path.parent / "gone")
+    done = text.sync("integrate", "one")
+    assert done.code == 1
+    assert "which is not there" in done.out
+    text.ok("worktree", "prune")
+    assert "one  landed" in text.synced("integrate", "one")
+
+
+def test_a_conflict_that_no_file_tells_of_is_left_too(text: Tree) -> None:
+    for number in range(4):
+        text.write(f"d/{number}", f"{number}\n" * 20)
+    text.ok("add", ".")
+    text.ok("commit", "-qm", "d")
+    one = text.worktree("one")
+    for number in range(4):
+        (one.path / ("x" if number < 2 else "y")).mkdir(exist_ok=True)
+        one.ok("mv", f"d/{number}", f"{'x' if number < 2 else 'y'}/{number}")
+    one.ok("commit", "-qm", "split")
+    text.commit("d/new", "new\n")
+    done = text.sync("integrate", "one")
+    assert done.code == 1
+    assert "directory rename split" in done.out
+
+
+def test_the_check_sees_the_whole_tree(text: Tree) -> None:
+    text.commit("b/b", "b\n")
+    text.commit("a/a", "a\n")
+    checked(text, "test -f b/b")
+    work(text, "one", 3)
+    text.ok("sparse-checkout", "set", "a")
+    assert "one  landed" in text.synced("integrate", "one")
+
+
+def test_names_that_another_series_has_are_left_alone(text: Tree) -> None:
+    for name in ("a", "b"):
+        text.write(f"svc{name}/migrations/000001_a.up.sql", "select 1;\n")
+        text.write(f"svc{name}/migrations/000001_a.down.sql", "select 1;\n")
+    text.ok("add", ".")
+    text.ok("commit", "-qm", "two series")
+    one = text.worktree("one")
+    for name in ("a", "b"):
+        for way in ("up", "down"):
+            one.write(f"svc{name}/migrations/000002_users.{way}.sql", f"select '{name}';\n")
+    one.write("NOTES", "svca/migrations/000002_users.up.sql svcb/migrations/000002_users.up.sql\n")
+    one.ok("add", ".")
+    one.ok("commit", "-qm", "one")
+    for way in ("up", "down"):
+        text.write(f"svca/migrations/000002_theirs.{way}.sql", "select 2;\n")
+    text.ok("add", ".")
+    text.unhooked("commit", "-qm", "theirs")
+    assert "svca/migrations/000003_users.up.sql" in text.synced("integrate", "one")
+    assert "svcb/migrations/000002_users.up.sql" in text.read("NOTES")
+    assert (text.path / "svcb/migrations/000002_users.up.sql").exists()

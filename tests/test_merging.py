@@ -217,6 +217,19 @@ def test_registry_refuses_what_is_not_sure(mine: str, other: str) -> None:
     assert merged("urls.py", URLS, URLS.replace(at, mine + at), URLS.replace(at, other + at)) is None
 
 
+@pytest.mark.parametrize(
+    ("path", "mine", "theirs"),
+    [
+        ("p/__init__.py", b"from p.one import Thing as T\n", b"from p.two import Other as T\n"),
+        ("urls.py", b're_path(r"^x", one)\n', b're_path(r"^x", two)\n'),
+    ],
+)
+def test_what_both_name_alike_is_never_kept_twice(path: str, mine: bytes, theirs: bytes) -> None:
+    base = b"import os\n\nos.name\n"
+    sides = (base, b"import os\n" + mine + b"\nos.name\n", b"import os\n" + theirs + b"\nos.name\n")
+    assert merge_format(path.encode(), *sides, lambda *s: merge_lines(dict(os.environ), *s)) is None
+
+
 def test_registry_refuses_a_hunk_with_a_base_part() -> None:
     assert merged("urls.py", URLS, URLS.replace("views.z", "views.y"), URLS.replace("views.z", "views.x")) is None
 

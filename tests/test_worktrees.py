@@ -291,3 +291,38 @@ def test_phases_that_are_none(main: Tree, name: str) -> None:
     assert main.sync("phase", name).code == (2 if name else 0)
     assert os.path.exists(main.path)
     assert len(LINES) == 30
+
+
+def test_remove_looks_everywhere(main: Tree) -> None:
+    main.commit(".gitignore", "wt/\n")
+    one = added(main, "one")
+    one.ok("worktree", "add", "-q", "wt/in", "-b", "in")
+    done = main.sync("worktree", "remove", "one")
+    assert done.code == 1
+    assert "another worktree lies inside" in done.err
+    main.ok("worktree", "remove", "--force", str(one.path / "wt/in"))
+    main.ok("config", "status.showUntrackedFiles", "no")
+    one.write("precious.txt", "x\n")
+    assert main.sync("worktree", "remove", "one").code == 1
+    (one.path / "precious.txt").unlink()
+    main.ok("worktree", "add", "-q", "-f", "../dup", "one")
+    assert "another worktree has it checked out" in main.sync("worktree", "remove", str(one.path)).err
+    assert main.ok("branch", "--list", "one") != ""
+    main.ok("worktree", "add", "-q", "../x", "-b", "y")
+    main.ok("worktree", "add", "-q", "../y", "-b", "x")
+    assert "names two worktrees" in main.sync("worktree", "remove", "y").err
+
+
+def test_files_against_folders_and_additions_to_moved_folders_are_foreseen(text: Tree) -> None:  # noqa: F811
+    for number in range(3):
+        text.write(f"d/{number}", f"{number}\n" * 20)
+    text.ok("add", ".")
+    text.ok("commit", "-qm", "d")
+    one, two = text.worktree("one"), text.worktree("two")
+    one.write("foo", "a file\n")
+    two.write("foo/b", "in a folder\n")
+    assert [row[:2] for row in clashes(text)] == [("one", "two")]
+    (one.path / "foo").unlink()
+    one.ok("mv", "d", "e")
+    two.write("d/new", "new\n")
+    assert [row[:2] for row in clashes(text)] == [("one", "two")]

@@ -6,6 +6,7 @@ import os
 
 from agentsync.cli.output import narrate
 from agentsync.config.load import InForce, in_force
+from agentsync.errors import AgentsyncError
 from agentsync.git.repo import Repo, discover
 from agentsync.holders.identity import Holder
 from agentsync.holders.registry import acting_holder, check_in
@@ -36,7 +37,10 @@ def open_here(agent: str = "", *, register: bool = True) -> Here:
     if LANDING in store.snapshot().tree(b""):
         from agentsync.landing.mend import mend  # a landing is rare, and every command would pay
 
-        mended = mend(repo, store, holder.key)
+        try:
+            mended = mend(repo, store, holder.key)
+        except AgentsyncError as error:  # staged changes are in the way; everything else must go on
+            mended = f"a landing was cut short and cannot be finished: {error.why}; unstage that file there first"
         if mended:
             narrate(f"agentsync: {mended}")
     if register:

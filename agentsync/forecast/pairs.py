@@ -21,12 +21,29 @@ _MOST_HUNKS = 20
 
 
 def sharing_pairs(sides: Sequence[Side]) -> list[tuple[Side, Side]]:
-    """The pairs that change a common path and differ; what only one side changes merges by itself."""
+    """The pairs that may meet: in a path, a file against a folder of its name, or a file added where another moves.
+
+    What only one side changes merges by itself.
+    """
+    above = {side.id: _folders_above(side.changed) for side in sides}
     return [
         (one, other)
         for one, other in itertools.combinations(sides, 2)
-        if one.commit != other.commit and one.changed & other.changed
+        if one.commit != other.commit
+        and (
+            one.changed & other.changed
+            or (one.changed | one.left) & above[other.id]
+            or (other.changed | other.left) & above[one.id]
+        )
     ]
+
+
+def _folders_above(paths: Iterable[bytes]) -> set[bytes]:
+    found: set[bytes] = set()
+    for path in paths:
+        parts = path.split(b"/")[:-1]
+        found.update(b"/".join(parts[: length + 1]) for length in range(len(parts)))
+    return found
 
 
 def without_repeats(

@@ -10,14 +10,15 @@ import shutil
 
 from agentsync.errors import GitError
 from agentsync.forecast.cache import BASE, folder_of
+from agentsync.git.objects import tree_changes
 from agentsync.git.refs import head_of, worktrees
 from agentsync.git.repo import Repo
 from agentsync.git.run import run_git, scrubbed_environment
-from agentsync.git.trees import changed_paths, merge_base
+from agentsync.git.trees import merge_base
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from agentsync.config.load import Base
     from agentsync.git.refs import Worktree
@@ -35,6 +36,7 @@ class Side(NamedTuple):
     head: str
     commit: str
     changed: frozenset[bytes]
+    left: frozenset[bytes] = frozenset()  # folders that files went away from, as a renamed folder's do
 
     @property
     def dirty(self) -> bool:
@@ -70,7 +72,8 @@ def side_of(repo: Repo, base: Base, worktree: Worktree) -> Side | None:
         tree = _work_tree(repo, worktree)
         clean = tree == repo.git("rev-parse", f"{head}^{{tree}}").out.decode().strip()
         commit = head if clean else _standing_for(repo, tree, head)
-        return Side(worktree.id, head, commit, frozenset(_changed(repo, base, commit)))
+        changed, left = _changed(repo, base, commit)
+        return Side(worktree.id, head, commit, changed, left)
     except (GitError, OSError):
         return None
 
@@ -81,14 +84,19 @@ def base_side(repo: Repo, base: Base, sides: list[Side]) -> Side | None:
         return None
     tip = base.commits[-1]
     forks = {merge_base(repo, tip, side.head) for side in sides} - {"", tip}
-    changed = {path for fork in forks for path in changed_paths(repo, fork, tip)}
-    return Side(BASE, tip, tip, frozenset(changed))
+    return Side(BASE, tip, tip, *_since(repo, forks, tip))
 
 
-def _changed(repo: Repo, base: Base, commit: str) -> set[bytes]:
-    """The paths that a commit has otherwise than where it left base."""
+def _changed(repo: Repo, base: Base, commit: str) -> tuple[frozenset[bytes], frozenset[bytes]]:
+    """The paths that a commit has otherwise than where it left base, and the folders that files went away from."""
     forks = [fork for tip in base.commits[-1:] if (fork := merge_base(repo, tip, commit))]
-    return {path for fork in forks for path in changed_paths(repo, fork, commit)}
+    return _since(repo, forks, commit)
+
+
+def _since(repo: Repo, forks: Iterable[str], commit: str) -> tuple[frozenset[bytes], frozenset[bytes]]:
+    changes = [change for fork in forks for change in tree_changes(repo, fork, commit)]
+    left = {change.path.rpartition(b"/")[0] for change in changes if not change.new} - {b""}
+    return frozenset(change.path for change in changes), frozenset(left)
 
 
 def _work_tree(repo: Repo, worktree: Worktree) -> str:

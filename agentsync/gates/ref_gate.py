@@ -153,10 +153,12 @@ def _recovery(repo: Repo, move: Move) -> str:
     known = recovery_of(repo, "reference-transaction")
     receipt = read_receipt(repo)
     committing = receipt is not None and receipt.pid == repo.environ.get("AGENTSYNC_GIT_PID")
-    if known or committing or head_of(repo).branch != move.ref:
+    if committing or head_of(repo).branch != move.ref:
         return known
     moved = repo.git("diff-index", "--cached", "--quiet", move.new, ok=()).code == 0
-    return "git reset --merge" if moved else ""
+    if known.startswith("git reset --merge") and not moved:  # something else is staged too, which a reset would drop
+        return known.replace("git reset --merge", f"git read-tree -m -u {move.new[:12]} HEAD")
+    return known or ("git reset --merge" if moved else "")
 
 
 def _with_commit(scene: Scene, finding: Finding, steps: Sequence[Transition], move: Move) -> Finding:

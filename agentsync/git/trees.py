@@ -82,6 +82,7 @@ class TreeMerge(NamedTuple):
     tree: str
     conflicts: tuple[Conflict, ...]
     messages: tuple[str, ...]
+    clean: bool
 
 
 def merge_trees(repo: Repo, ours: str, theirs: str) -> TreeMerge:
@@ -103,7 +104,7 @@ def merge_trees(repo: Repo, ours: str, theirs: str) -> TreeMerge:
         stages.setdefault(path, {})[int(stage)] = Entry(mode, object_id)
         index += 1
     found = tuple(Conflict(path, *(known.get(stage) for stage in (1, 2, 3))) for path, known in stages.items())
-    return TreeMerge(head.decode(), found, tuple(_messages(rest[index + 1 :])))
+    return TreeMerge(head.decode(), found, tuple(_messages(rest[index + 1 :])), done.code == 0)
 
 
 def _messages(fields: Sequence[bytes]) -> Iterator[str]:

@@ -9,6 +9,7 @@ import re
 from agentsync.errors import GitError, RefusedError
 from agentsync.git.refs import attached_branches, head_of, resolve_ref, worktrees
 from agentsync.git.repo import git_elsewhere, private_dir_of
+from agentsync.git.trees import changed_paths
 from agentsync.judging.landing import begin, end
 from agentsync.landing.follow import follow
 from agentsync.lean import TYPE_CHECKING
@@ -58,13 +59,16 @@ def publish(repo: Repo, store: Store, author: str, ref: str, commits: tuple[str,
             follow(repo, place, old, new)
     finally:
         # a failure here leaves the record, for `mend`: the branch has moved and a worktree has not
-        if resolve_ref(repo, ref) == old or all(_followed(repo, place, new) for place in places):
+        if resolve_ref(repo, ref) == old or all(_followed(repo, place, old, new) for place in places):
             end(store, author)
 
 
 def _checked_out(repo: Repo, ref: str) -> list[Worktree]:
     found = []
     for one in worktrees(repo):
+        if not one.present and head_of(repo, one.git_dir).branch == ref:
+            what = f"{ref.removeprefix('refs/heads/')} is checked out in {one.top}, which is not there"
+            raise RefusedError(what, "it could not follow; bring it back, or forget it", "git worktree prune")
         if one.present and ref in attached_branches(repo, one.git_dir, private_dir_of(one.git_dir)):
             what, how = under_way(one.git_dir)
             if what:
@@ -119,5 +123,8 @@ def refusal_in(said: str) -> RefusedError | None:
     return RefusedError(lines[start].removeprefix(_REFUSED), "; ".join(rest[:-1]), rest[-1] if rest else "")
 
 
-def _followed(repo: Repo, place: Worktree, new: str) -> bool:
-    return git_elsewhere(repo.environ, place.top, "diff-index", "--cached", "--quiet", new, ok=()).code == 0
+def _followed(repo: Repo, place: Worktree, old: str, new: str) -> bool:
+    """Whether a worktree's index has what landed; what else is staged there is its own."""
+    words = ("diff-index", "--cached", "--name-only", "-z", new)
+    differing = set(git_elsewhere(repo.environ, place.top, *words, ok=()).out.split(b"\0"))
+    return not differing & changed_paths(repo, old, new)

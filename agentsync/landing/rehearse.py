@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agentsync.errors import RefusedError
 from agentsync.git.merge_file import merge_lines
 from agentsync.git.objects import cat_file
 from agentsync.git.trees import Conflict, Entry, edited_tree, merge_trees, write_blob
@@ -10,6 +11,7 @@ from agentsync.merging.generated import Generator, generator_of
 from agentsync.merging.insertions import union
 from agentsync.merging.three_way import ConflictError
 from agentsync.migrations.renumber import Renumbering, edits_of, renumbering, told
+from agentsync.text import one_line
 
 if TYPE_CHECKING:
     from agentsync.config.load import InForce
@@ -57,6 +59,9 @@ def rehearse(repo: Repo, rules: InForce, base: str, branch: str, *, onto_base: b
     """
     ours, theirs = (base, branch) if onto_base else (branch, base)
     merged = merge_trees(repo, ours, theirs)
+    if not merged.clean and not merged.conflicts:  # such as a folder whose files went two ways
+        what = one_line(next(iter(merged.messages), "git finds a conflict"), 200)
+        raise RefusedError(what, "no single file tells; a person must look at this merge", f"git merge {base[:12]}")
     plans = renumbering(repo, rules, base, branch)
     edits = edits_of(repo, plans, merged.tree)
     owned = _owned(plans)

@@ -47,7 +47,8 @@ def enter_room(repo: Repo, tree: str) -> str:
     lock = os.path.join(repo.common_dir, "worktrees", ROOM, "index.lock")
     if os.path.exists(lock):  # whoever left it is dead: only the one lander works here
         os.unlink(lock)
-    git_elsewhere(repo.environ, place, *_NO_HOOKS, "read-tree", "--reset", "-u", tree)
+    whole = ("-c", "core.sparseCheckout=false")
+    git_elsewhere(repo.environ, place, *_NO_HOOKS, *whole, "read-tree", "--reset", "-u", tree)
     git_elsewhere(repo.environ, place, "clean", "-ffdq")
     return place
 

@@ -19,7 +19,7 @@ from agentsync.setup.drivers import install_drivers
 from agentsync.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from agentsync.config.load import InForce
     from agentsync.git.trees import Entry
@@ -120,7 +120,8 @@ def _fast_forward(repo: Repo, commit: str) -> None:
     said = done.err.decode("utf-8", "replace")
     refused = refusal_in(said)
     if refused:
-        repo.git("reset", "--merge", ok=())  # git has moved the files before the gate could say no
+        # git has moved the files before the gate could say no; what else is staged stays
+        repo.git("read-tree", "-m", "-u", commit, "HEAD", ok=())
         raise refused
     files = ", ".join(line.strip() for line in said.splitlines() if line.startswith("\t"))
     if files:
@@ -131,13 +132,27 @@ def _fast_forward(repo: Repo, commit: str) -> None:
 
 def _leave_to_a_person(repo: Repo, name: str, tip: str, rehearsal: Rehearsal, planned: Synced) -> Synced:
     """Begin git's own merge, with all done in it that a machine is sure of."""
+    open_paths = {one.path for one in rehearsal.conflicts} | {path for path, _, _ in planned.left}
+    edits = {path: edit for path, edit in rehearsal.edits.items() if path not in open_paths}
+    _require_clean(repo, list(edits))
     started = repo.git("merge", "--no-commit", "--no-ff", "--no-autostash", tip, ok=())
     if not os.path.exists(os.path.join(repo.git_dir, "MERGE_HEAD")):
         said = started.err.decode("utf-8", "replace").strip().splitlines() or [""]
         raise RefusedError(f"{name} cannot be merged here", one_line("; ".join(said[-3:]), 300), "git status")
-    open_paths = {one.path for one in rehearsal.conflicts} | {path for path, _, _ in planned.left}
-    _stage(repo, {path: edit for path, edit in rehearsal.edits.items() if path not in open_paths})
+    _stage(repo, edits)
     return planned
+
+
+def _require_clean(repo: Repo, paths: Sequence[bytes]) -> None:
+    """Refuse where something uncommitted stands at a path that will be written, or where one will be moved to."""
+    if not paths:
+        return
+    words = ("status", "--porcelain", "-z", "--untracked-files=all", "--ignored", "--ignore-submodules=none")
+    found = repo.git("--literal-pathspecs", *words, "--", *paths).out
+    names = [row[3:].decode("utf-8", "replace") for row in found.split(b"\0") if row[2:3] == b" "]
+    if names:
+        what = f"local changes are in the way: {one_line(', '.join(names[:5]), 200)}"
+        raise RefusedError(what, "nothing moved; commit them, or put them aside", "git stash --include-untracked")
 
 
 def _stage(repo: Repo, edits: Mapping[bytes, Entry | None]) -> None:

@@ -87,7 +87,8 @@ def edits_of(repo: Repo, what: Renumbering, merged: str) -> dict[bytes, Entry | 
             for path, content in plan.writes.items():
                 mode = (branch.get(_bytes(path)) or Entry("100644", "")).mode
                 edits[_bytes(path)] = Entry(mode, write_blob(repo, content))
-            edits |= _referring(repo, cat, plan, {path: now[path] for path in sorted(changed - edits.keys())})
+            others = {path: now[path] for path in sorted(changed - edits.keys())}
+            edits |= _referring(repo, cat, _unambiguous(plan, branch), others)
     return edits
 
 
@@ -99,6 +100,17 @@ def _moved(plan: Plan, base: Mapping[bytes, Entry], branch: Mapping[bytes, Entry
     for old, new in plan.moves.items():
         edits[_bytes(new)] = branch[_bytes(old)]
     return edits
+
+
+def _unambiguous(plan: Plan, branch: Mapping[bytes, Entry]) -> Plan:
+    """The plan with only those names that no file of another folder has: elsewhere they may mean that one."""
+    start = _bytes(plan.series) + b"/"
+    elsewhere = {_stem(path) for path in branch if not path.startswith(start)}
+    return plan._replace(words={old: new for old, new in plan.words.items() if old not in elsewhere})
+
+
+def _stem(path: bytes) -> str:
+    return re.sub(r"(\.(up|down))?\.\w+$", "", _text(path.rpartition(b"/")[2]))
 
 
 def _referring(repo: Repo, cat: CatFile, plan: Plan, files: Mapping[bytes, Entry]) -> dict[bytes, Entry | None]:

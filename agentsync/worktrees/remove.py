@@ -34,13 +34,20 @@ class Removed(NamedTuple):
 def find_worktree(repo: Repo, name: str) -> Worktree:
     """The worktree of a name: git's id of it, its branch, or its folder.
 
-    Raises UsageError where there is none.
+    Raises UsageError where there is none, or two.
     """
     folder = os.path.realpath(name)
-    for one in worktrees(repo):
-        branch = head_of(repo, one.git_dir).branch.removeprefix(HEADS)
-        if name in (one.id, branch) or os.path.realpath(one.top) == folder:
-            return one
+
+    def names(one: Worktree) -> tuple[str, str]:
+        return one.id, head_of(repo, one.git_dir).branch.removeprefix(HEADS)
+
+    found = [one for one in worktrees(repo) if name in names(one) or os.path.realpath(one.top) == folder]
+    if len(found) > 1:
+        places = " and ".join(one.top for one in found[:2])
+        way_on = f"agentsync worktree remove {shell_word(found[0].top)}"
+        raise UsageError(f"{quoted(name, 80)} names two worktrees", places, way_on)
+    if found:
+        return found[0]
     raise UsageError(f"there is no worktree {quoted(name, 80)}", "by id, branch or folder", "agentsync worktree list")
 
 
@@ -64,10 +71,12 @@ def remove_worktree(repo: Repo, base: Base, store: Store, worktree: Worktree, *,
     store.swap(lambda snapshot: _freed(repo, snapshot, worktree.id, landed=landed))
     take_away(repo, locks)
     branch = head.branch.removeprefix(HEADS)
-    if branch and landed and head.branch != base.ref:
+    elsewhere = any(head_of(repo, one.git_dir).branch == head.branch for one in worktrees(repo))
+    if branch and landed and head.branch != base.ref and not elsewhere:
         repo.git("update-ref", "-d", head.branch, head.commit)
         return Removed(worktree.top, branch, "")
-    return Removed(worktree.top, "", f"branch {branch} stays: base does not have all of it" if branch else "")
+    why = "another worktree has it checked out" if elsewhere else "base does not have all of it"
+    return Removed(worktree.top, "", f"branch {branch} stays: {why}" if branch else "")
 
 
 def _require_removable(repo: Repo, worktree: Worktree, *, force: bool) -> None:
@@ -83,7 +92,12 @@ def _require_removable(repo: Repo, worktree: Worktree, *, force: bool) -> None:
     what, _ = under_way(worktree.git_dir)
     if what and not force:
         raise RefusedError(f"{what} is under way in {worktree.top}", "", f"git -C {shell_word(worktree.top)} status")
-    dirty = git_elsewhere(repo.environ, worktree.top, "status", "--porcelain", "-z", ok=()).out
+    inside = [one.top for one in worktrees(repo) if one.present and one.top.startswith(worktree.top + os.sep)]
+    if inside:
+        what = f"another worktree lies inside {worktree.top}"
+        raise RefusedError(what, inside[0], f"agentsync worktree remove {shell_word(inside[0])}")
+    words = ("status", "--porcelain", "-z", "--untracked-files=normal", "--ignore-submodules=none")
+    dirty = git_elsewhere(repo.environ, worktree.top, *words, ok=()).out
     if dirty and not force:
         count = len([row for row in dirty.split(b"\0") if row])
         first = one_line(dirty.split(b"\0")[0][3:].decode("utf-8", "replace"), 80)
