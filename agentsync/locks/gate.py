@@ -18,6 +18,8 @@ from agentsync.state.paths import LOCKS
 from agentsync.text import shell_path, show_path
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agentsync.judging.scene import Scene
     from agentsync.record import Record
 
@@ -44,7 +46,11 @@ def judge_locks(scene: Scene, step: Transition, ref: str) -> Verdict:
             records |= _remapped(scene, step, change, chain)
             continue
         others = [one for one in held if one.lock.holder != scene.holder]
-        if others and (_told_already(refused, others) or _merges_by_itself(scene, step, change)):
+        if others and (
+            _told_already(refused, others)
+            or _passes(scene, step, change, chain, scene.rules.base.commits)
+            or _merges_by_itself(scene, step, change)
+        ):
             continue
         if (others or _may_replay(scene, step, ref)) and replays(scene, step, change, ref):
             continue
@@ -136,13 +142,12 @@ def _refusal(scene: Scene, refused: list[tuple[Held, bytes]]) -> list[Finding]:
     return [Finding("locks", (lines[0], *stories, *inside, *lines[1:]), target)]
 
 
-def _passes(scene: Scene, step: Transition, change: Change, chain: Chain | None) -> bool:
+def _passes(scene: Scene, step: Transition, change: Change, chain: Chain | None, also: Sequence[str] = ()) -> bool:
+    """Whether a change needs no lock for what it is; `also` are commits whose version may be brought by any command."""
     if change.old == change.new:  # only its mode changes, or it becomes a link: content tells nothing
         return any(scene.mode(parent, change.path) == change.new_mode for parent in step.parents[1:])
     first = step.parents[0] if step.parents else ""
-    blobs = [change.old, *(scene.blob(parent, change.path) for parent in step.parents[1:])]
-    if change.new not in blobs:  # a squash, a checkout or a pick of what base has now
-        blobs += [scene.blob(tip, change.path) for tip in scene.rules.base.commits]
+    blobs = [change.old, *(scene.blob(source, change.path) for source in (*step.parents[1:], *also))]
     return passes_by_content(change.new, blobs, chain, lambda commit: scene.contains(first, commit))
 
 

@@ -137,8 +137,7 @@ def _other_parent_has(scene: Scene, move: Transition, path: bytes) -> bool:
 def _without_claim(scene: Scene, move: Transition, ref: str, claimed: set[str]) -> list[Finding]:
     """An agent's work without a claimed task, where open ones wait: told once a branch, or refused."""
     level = scene.rules.config.level("claims")
-    landed = any(scene.contains(tip, move.commit) for tip in scene.rules.base.commits) if move.commit else False
-    if level == "off" or ref == scene.rules.base.ref or len(move.parents) > 1 or landed:
+    if level == "off" or ref == scene.rules.base.ref or len(move.parents) > 1:
         return []
     if not os.path.exists(os.path.join(scene.repo.top, "TASKS.md")):
         return []
@@ -146,7 +145,8 @@ def _without_claim(scene: Scene, move: Transition, ref: str, claimed: set[str]) 
         return []
     plan = _parsed(scene, scene.blob(move.commit or "HEAD", FILE))
     still_open = [task.id for key, task in plan.items() if task.open and key not in claimed]
-    if not still_open:
+    landed = any(scene.contains(tip, move.commit) for tip in scene.rules.base.commits) if move.commit else False
+    if not still_open or landed:
         return []
     if level == "warn":
         write_private(scene.repo, "claims-told", ref + "\n")
