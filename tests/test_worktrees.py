@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from test_landing import LINES, configure, edit, text, work  # noqa: F401 (a fixture)
 
 from agentsync.forecast.pairs import hunks_in
+from agentsync.forecast.sides import _forget
 from agentsync.worktrees.environment import database_of, port_of
 
 
@@ -149,6 +150,20 @@ def test_commits_and_uncommitted_changes_are_held_against_each_other(text: Tree)
     three.ok("merge", "-q", "--no-edit", "main")
     assert clashes(text) == [("one", "base", "f.txt")], "three has base's line too, which is no news"
     assert "agentsync sync" in one.sync("forecast").out
+
+
+def test_a_forecast_survives_the_loss_of_what_it_keeps(text: Tree) -> None:  # noqa: F811
+    work(text, "one", 3)
+    two = text.worktree("two")
+    edit(two, 3, "two")
+    assert clashes(text) == clashes(text) == [("one", "two", "f.txt")]
+    folder = text.path / ".git/agentsync/forecast"
+    _forget(str(folder))
+    assert not list(folder.glob("*.side"))
+    assert clashes(text) == [("one", "two", "f.txt")]
+    for file in folder.glob("*.side"):
+        file.write_bytes(file.read_bytes()[:-1])
+    assert clashes(text) == [("one", "two", "f.txt")]
 
 
 def test_a_forecast_writes_nothing_of_the_users(text: Tree) -> None:  # noqa: F811

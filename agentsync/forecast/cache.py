@@ -51,7 +51,8 @@ def folder_of(repo: Repo) -> str:
     return os.path.join(repo.shared_dir, "forecast")
 
 
-def _write(path: str, data: bytes) -> None:
+def write_projection(path: str, data: bytes) -> None:
+    """Write a file of the forecast's whole."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     aside = f"{path}.{os.getpid()}"
     with open(aside, "wb") as file:
@@ -67,7 +68,7 @@ def write_last(repo: Repo, clashes: Sequence[Clash]) -> None:
         {**one._asdict(), "paths": [{**p._asdict(), "hunks": [list(h) for h in p.hunks]} for p in one.paths]}
         for one in clashes
     ]
-    _write(os.path.join(folder_of(repo), "last.json"), json.dumps(rows).encode())
+    write_projection(os.path.join(folder_of(repo), "last.json"), json.dumps(rows).encode())
 
 
 def read_last(repo: Repo) -> list[Clash]:
@@ -103,7 +104,7 @@ def known_conflicts(repo: Repo) -> dict[str, list[str]]:
 def write_touched(repo: Repo, touched: Mapping[str, Iterable[bytes]]) -> None:
     """Keep which paths each worktree changes, for the gate's look after each commit."""
     rows = [worktree.encode() + b"\0" + path for worktree, paths in touched.items() for path in sorted(paths)]
-    _write(os.path.join(folder_of(repo), "touched"), b"\0".join(rows))
+    write_projection(os.path.join(folder_of(repo), "touched"), b"\0".join(rows))
 
 
 def note_looked(repo: Repo) -> None:

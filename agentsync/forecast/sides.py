@@ -9,7 +9,7 @@ import os
 import shutil
 
 from agentsync.errors import GitError
-from agentsync.forecast.cache import BASE, folder_of
+from agentsync.forecast.cache import BASE, folder_of, write_projection
 from agentsync.git.objects import tree_changes
 from agentsync.git.refs import head_of, worktrees
 from agentsync.git.repo import Repo
@@ -49,7 +49,7 @@ def scratch(repo: Repo) -> Repo:
     objects = os.path.join(folder_of(repo), "objects")
     try:
         if len(os.listdir(os.path.join(objects, "17"))) > _MOST_LOOSE:
-            shutil.rmtree(objects, ignore_errors=True)
+            _forget(folder_of(repo))
     except OSError:
         pass
     os.makedirs(objects, exist_ok=True)
@@ -58,6 +58,14 @@ def scratch(repo: Repo) -> Repo:
         "GIT_ALTERNATE_OBJECT_DIRECTORIES": os.path.join(repo.common_dir, "objects"),
     }
     return repo._replace(environ={**scrubbed_environment(repo.environ), **own})
+
+
+def _forget(folder: str) -> None:
+    """Drop the objects, and all that names one of them."""
+    for name in os.listdir(folder):
+        if name.endswith((".side", ".of")):
+            os.unlink(os.path.join(folder, name))
+    shutil.rmtree(os.path.join(folder, "objects"), ignore_errors=True)
 
 
 def side_of(repo: Repo, base: Base, worktree: Worktree) -> Side | None:
@@ -70,10 +78,15 @@ def side_of(repo: Repo, base: Base, worktree: Worktree) -> Side | None:
         return None
     try:
         tree = _work_tree(repo, worktree)
+        key = f"{head} {tree} {' '.join(base.commits[-1:])}"
+        known = _remembered(repo, worktree.id, key)
+        if known:
+            return known
         clean = tree == repo.git("rev-parse", f"{head}^{{tree}}").out.decode().strip()
         commit = head if clean else _standing_for(repo, tree, head)
-        changed, left = _changed(repo, base, commit)
-        return Side(worktree.id, head, commit, changed, left)
+        side = Side(worktree.id, head, commit, *_changed(repo, base, commit))
+        _remember(repo, key, side)
+        return side
     except (GitError, OSError):
         return None
 
@@ -83,8 +96,32 @@ def base_side(repo: Repo, base: Base, sides: list[Side]) -> Side | None:
     if not base.commits:
         return None
     tip = base.commits[-1]
+    key = " ".join([tip, *sorted({side.head for side in sides})])
+    known = _remembered(repo, BASE, key)
+    if known:
+        return known
     forks = {merge_base(repo, tip, side.head) for side in sides} - {"", tip}
-    return Side(BASE, tip, tip, *_since(repo, forks, tip))
+    side = Side(BASE, tip, tip, *_since(repo, forks, tip))
+    _remember(repo, key, side)
+    return side
+
+
+def _remember(repo: Repo, key: str, side: Side) -> None:
+    """Keep a side for as long as `key`, which names all that it is made from, is the same."""
+    rows = [key.encode(), side.head.encode(), side.commit.encode(), *sorted(side.changed), b"", *sorted(side.left)]
+    write_projection(os.path.join(folder_of(repo), f"{side.id}.side"), b"\0".join(rows))
+
+
+def _remembered(repo: Repo, side_id: str, key: str) -> Side | None:
+    try:
+        with open(os.path.join(folder_of(repo), f"{side_id}.side"), "rb") as file:
+            known, head, commit, *paths = file.read().split(b"\0")
+        end = paths.index(b"")
+    except (OSError, ValueError):
+        return None
+    if known != key.encode():
+        return None
+    return Side(side_id, head.decode(), commit.decode(), frozenset(paths[:end]), frozenset(paths[end + 1 :]))
 
 
 def _changed(repo: Repo, base: Base, commit: str) -> tuple[frozenset[bytes], frozenset[bytes]]:
