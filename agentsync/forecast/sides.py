@@ -143,7 +143,7 @@ def _work_tree(repo: Repo, worktree: Worktree) -> str:
     Where nothing moved, one `git status` by it tells so, and the tree is the one noted beside it.
     """
     index = os.path.join(folder_of(repo), f"{worktree.id}.index")
-    environ = {**repo.environ, "GIT_INDEX_FILE": index}
+    environ = {**repo.environ, "GIT_INDEX_FILE": index, "GIT_OPTIONAL_LOCKS": "1"}  # what git learns is kept in it
     place = ["-C", worktree.top, f"--git-dir={worktree.git_dir}", f"--work-tree={worktree.top}"]
     stamp = _stamp(os.path.join(worktree.git_dir, "index"))
     nested = _nested(repo, worktree)
