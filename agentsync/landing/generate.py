@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from agentsync.config.trust import Configured, is_trusted
+from agentsync.config.trust import is_trusted
 from agentsync.landing.room import enter_room, run_command, written_in_room
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.merging.generated import KNOWN
@@ -53,4 +53,4 @@ def _reason_not_to(repo: Repo, command: str) -> str:
         return "nothing says how it is made ([regenerate] commands in agentsync.toml)"
     if command in dict(KNOWN).values() or is_trusted(repo, command):
         return ""
-    return f"its command is not trusted (agentsync trust): {one_line(Configured('', command).command, 80)}"
+    return f"its command is not trusted (agentsync trust): {one_line(command, 80)}"

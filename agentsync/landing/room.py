@@ -53,12 +53,6 @@ def enter_room(repo: Repo, tree: str) -> str:
     return place
 
 
-def leave_room(repo: Repo) -> None:
-    """Take the room away."""
-    if os.path.isdir(room_path(repo)):
-        repo.git("worktree", "remove", "--force", "--force", room_path(repo), ok=())
-
-
 def written_in_room(repo: Repo, paths: Sequence[bytes]) -> str:
     """The tree of the room with `paths` as they are there now."""
     place = room_path(repo)
