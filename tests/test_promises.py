@@ -97,7 +97,7 @@ class World:
 
 
 def play(steps: list[tuple[str, str]]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         world = World(Path(folder))
         for what, name in steps:
             if what in ("merge", "squash", "rebase"):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from pathlib import Path
 
 import pytest
-from conftest import Tree
+from conftest import Done, Tree
 
 from agentsync.config.load import in_force
 from agentsync.git.repo import discover
@@ -472,3 +473,53 @@ def test_ids_that_stand_twice_stop_only_those_tasks(main: Tree, one: Tree) -> No
     assert one.synced("task", "next").startswith("T-2")
     assert "grep -n -i -e T-1 TASKS.md" in one.sync("task", "claim", "T-1").err
     assert "t-1  stands more than once" in one.sync("task", "check").out
+
+
+def rename_onto_base(main: Tree, one: Tree, two: Tree) -> Done:
+    """Put a branch with a change of the path that `one` holds in base's place, by a rename."""
+    hold(one)
+    main.ok("switch", "-q", "-c", "evil")
+    main.write("shared.txt", "sneaked\n")
+    main.unhooked("commit", "-qam", "sneaked in")
+    two.ok("fetch", "-q", ".")
+    return main.git("branch", "-M", "evil", "main")
+
+
+def test_a_branch_renamed_onto_base_is_noticed_in_every_worktree(main: Tree, one: Tree, two: Tree) -> None:
+    """git runs no hook for a rename, so nothing can refuse it; whoever meets it next is told, once."""
+    assert one.commit("a.txt", "a\n").code == 0
+    if rename_onto_base(main, one, two).code:
+        return  # a git that asks the hooks
+    for tree in (one, two, main):
+        done = tree.commit("b.txt", tree.path.name)
+        assert done.code == 0
+        assert "main was moved past the gates" in done.err
+        assert "shared.txt is locked" in done.err
+        assert "past the gates" not in tree.commit("c.txt", tree.path.name).err
+    assert "past the gates" in main.worktree("three").sync("status", "--new").out or "past" in main.sync("doctor").out
+    assert "past the gates" in main.sync("doctor").out
+
+
+def test_a_branch_renamed_onto_base_is_judged_again_at_the_push(
+    main: Tree, one: Tree, two: Tree, tmp_path: Path
+) -> None:
+    one.ok("init", "-q", "--bare", str(tmp_path / "origin.git"))
+    main.ok("remote", "add", "origin", str(tmp_path / "origin.git"))
+    main.ok("push", "-q", "-u", "origin", "main")
+    assert one.commit("a.txt", "a\n").code == 0
+    if rename_onto_base(main, one, two).code:
+        return
+    assert main.commit("c.txt", "c\n").code == 0
+    main.refused("push", "-q", "origin", "main")
+    main.ok("push", "-q", "--no-verify", "origin", "main")
+    assert "past the gates" not in main.sync("doctor").out
+
+
+def test_base_moved_by_a_tool_without_hooks_is_no_alarm(main: Tree, one: Tree) -> None:
+    assert one.commit("a.txt", "a\n").code == 0
+    hold(one)
+    main.write("other.txt", "other\n")
+    main.ok("add", "other.txt")
+    main.unhooked("commit", "-qm", "another tool's")
+    assert "past the gates" not in one.commit("b.txt", "b\n").err
+    assert "past the gates" not in main.sync("doctor").out

@@ -9,8 +9,10 @@ from agentsync.contracts.stale import newer_contracts
 from agentsync.errors import StateError
 from agentsync.forecast.cache import BASE, read_last
 from agentsync.forecast.words import clash_lines
+from agentsync.gates.unseen import untold
 from agentsync.git.refs import head_of, worktrees
 from agentsync.holders.registry import private_file, write_private
+from agentsync.judging.scene import Scene
 from agentsync.landing.hand_back import task_of
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.model import Target
@@ -47,7 +49,7 @@ def news(here: Here) -> list[str]:
     awaited = dict.fromkeys([*list_of(told, "awaited"), *_refused_since(here, number_of(told, "journal"))])
     freed = [path for path in awaited if not _locked(here, snapshot, path)]
     locks = _locks_in_the_way(here, snapshot)
-    lines = _base_moved(here, text_of(told, "base"), base)
+    lines = [*_past_the_gates(here), *_base_moved(here, text_of(told, "base"), base)]
     lines += [f"lock freed: {path}" for path in freed]
     lines += [line for key, line in locks.items() if key not in list_of(told, "locks")]
     clashes = _conflicts_to_come(here)
@@ -69,6 +71,11 @@ def _base_moved(here: Here, before: str, now: str) -> list[str]:
     count = here.repo.git("rev-list", "--count", f"{before}..{now}", ok=()).out.decode().strip()
     base = here.rules.base
     return [f"base {base.name} moved by {count or 'some'} commits: agentsync sync"]
+
+
+def _past_the_gates(here: Here) -> list[str]:
+    """What base took that no gate saw, once in each worktree."""
+    return list(untold(Scene(here.repo, here.store, here.rules, here.holder)))
 
 
 def _conflicts_to_come(here: Here) -> dict[str, list[str]]:

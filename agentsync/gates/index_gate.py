@@ -8,6 +8,7 @@ from agentsync.forecast.cache import worth_a_forecast
 from agentsync.gates.judge import judge_move, judge_steps, split
 from agentsync.gates.receipt import Receipt, content_of, drop_receipt, write_receipt
 from agentsync.gates.say import allowed_by_a_person, say_refusal, say_warnings, tell
+from agentsync.gates.unseen import tell_unseen
 from agentsync.git.objects import RAW, empty_tree, parse_raw
 from agentsync.git.refs import HEADS, head_of
 from agentsync.git.repo import read_line
@@ -78,6 +79,7 @@ def gate_index(scene: Scene, hook: str, git_pid: str) -> int:
     """Judge the index that git handed us; 0 lets the commit go on, 1 refuses it."""
     repo = scene.repo
     drop_receipt(repo)
+    tell_unseen(scene)
     head = head_of(repo)
     if LANDING in scene.snapshot.tree(b"") and _undoes_a_landing(scene, head.commit):
         return 1

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from agentsync.gates.judge import judge_move, judge_steps, split
-from agentsync.gates.ref_gate import Move, unjudged_steps, whole_move
+from agentsync.gates.ranges import Move, unjudged_steps, whole_move
 from agentsync.gates.say import allowed_by_a_person, say_refusal, say_warnings
+from agentsync.gates.unseen import noticed_in
 from agentsync.git.refs import HEADS, is_zero, resolve_ref
 from agentsync.judging.verdict import joined
 from agentsync.lean import TYPE_CHECKING
@@ -30,7 +31,7 @@ def gate_push(scene: Scene, arguments: Sequence[str], lines: Sequence[str]) -> i
         steps = unjudged_steps(scene, move)
         whole = whole_move(scene, move, steps)
         verdict = joined([judge_steps(scene, steps, move.ref), judge_move(scene, whole, move.ref, move.new)])
-        refused, warned = split(scene, verdict.findings)
+        refused, warned = split(scene, [*noticed_in(scene, move.new), *verdict.findings])
         if refused and not allowed_by_a_person(scene, refused):
             say_refusal(scene, "pre-push", refused)
             return 1

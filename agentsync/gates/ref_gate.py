@@ -6,16 +6,18 @@ import os
 
 from agentsync.gates.index_gate import LANDING_NOTE, recovery_of, write_verdict
 from agentsync.gates.judge import judge_move, judge_steps, split
+from agentsync.gates.ranges import Move, unjudged_steps, whole_move
 from agentsync.gates.receipt import read_receipt
 from agentsync.gates.say import allowed_by_a_person, say_refusal, say_warnings
-from agentsync.git.objects import commits, empty_tree, parse_raw, tree_changes
+from agentsync.gates.unseen import tell_unseen
+from agentsync.git.objects import parse_raw
 from agentsync.git.refs import HEADS, attached_branches, fetched, head_of, is_zero, resolve_ref, worktrees
 from agentsync.git.repo import Repo, private_dir_of, read_line
 from agentsync.holders.identity import Holder
 from agentsync.holders.registry import write_private
-from agentsync.judging.scene import Scene, judged_tips, keep_left_tip, note_judged
+from agentsync.judging.scene import Scene, keep_left_tip, note_judged
 from agentsync.judging.verdict import Finding, Transition, Verdict, joined
-from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.attributes import attribute_paths
 from agentsync.state.journal import record_event
 from agentsync.state.paths import CHAINS, from_state
@@ -23,14 +25,6 @@ from agentsync.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-class Move(NamedTuple):
-    """A branch about to go from one commit (empty: it is new) to another."""
-
-    ref: str
-    old: str
-    new: str
 
 
 def parse_moves(repo: Repo, lines: Sequence[str]) -> list[Move]:
@@ -70,33 +64,10 @@ def owner_of(scene: Scene, ref: str) -> Holder | None:
     return None
 
 
-def unjudged_steps(scene: Scene, move: Move) -> list[Transition]:
-    """The commits that a move brings and nobody judged, parents first."""
-    base = scene.rules.base
-    known = [move.old, base.upstream_commit] if move.ref == base.ref else base.commits
-    known = [*(commit for commit in known if commit), *judged_tips(scene.repo)]
-    return [
-        Transition(commit.parents, commit.changes, commit.id)
-        for commit in commits(scene.repo, move.new, "--not", *known)
-    ]
-
-
-def whole_move(scene: Scene, move: Move, steps: Sequence[Transition]) -> Transition:
-    """All that a move changes, as one step; a new branch is held against where it left base."""
-    if len(steps) == 1 and steps[0].parents == (move.old,):
-        return steps[0]
-    start = move.old
-    if not start:
-        for tip in scene.rules.base.commits:
-            found = scene.repo.git("merge-base", tip, move.new, ok=(0, 1)).out.decode().strip()
-            start = start or found
-    changes = tree_changes(scene.repo, start or empty_tree(scene.repo), move.new)
-    return Transition((start,) if start else (), changes, move.new)
-
-
 def gate_refs(scene: Scene, lines: Sequence[str]) -> int:
     """Judge a prepared transaction; 0 lets it go on, 1 vetoes it."""
     moves = parse_moves(scene.repo, lines)
+    tell_unseen(scene)
     actor = scene.holder
     for move, owner in [(move, owner_of(scene, move.ref)) for move in moves]:
         if owner is None:

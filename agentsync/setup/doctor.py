@@ -9,9 +9,12 @@ from pathlib import Path
 
 from agentsync.config.load import in_force
 from agentsync.errors import AgentsyncError, DamagedError
+from agentsync.gates.unseen import standing_notice
 from agentsync.git.refs import worktrees
 from agentsync.git.repo import Repo, git_elsewhere, git_version
 from agentsync.git.run import LOCAL_VARIABLES
+from agentsync.holders.registry import acting_holder
+from agentsync.judging.scene import Scene
 from agentsync.lean import NamedTuple
 from agentsync.setup import blocks
 from agentsync.setup.drivers import TASKS_LINE, attributes_file, install_drivers
@@ -42,6 +45,7 @@ def examine(repo: Repo) -> list[Check]:
         if worktree.present:
             checks += _worktree(repo, worktree.top)
     checks.append(_driver(repo))
+    checks += _past_the_gates(repo)
     return checks
 
 
@@ -150,6 +154,16 @@ def _driver(repo: Repo) -> Check:
     if TASKS_LINE not in text or not set(LINES) <= set(excluded):
         return Check("warn", "merge drivers or ignored markers are missing", "agentsync doctor --fix")
     return Check("ok", "merge drivers installed")
+
+
+def _past_the_gates(repo: Repo) -> list[Check]:
+    """What base took that no gate saw."""
+    try:
+        scene = Scene(repo, Store(repo.shared_dir, repo.environ), in_force(repo), acting_holder(repo))
+        notice = standing_notice(scene)
+    except AgentsyncError:  # said above already
+        return []
+    return [Check("warn", "; ".join(notice.lines[:-1]), notice.lines[-1])] if notice else []
 
 
 def mend(repo: Repo) -> list[str]:
