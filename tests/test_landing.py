@@ -497,6 +497,31 @@ def test_branches_of_every_kind(text: Tree, case: str) -> None:
         assert text.ok("ls-files", "-s", "f.txt").startswith("100755")
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_submodule_follows_a_landing_or_is_named(text: Tree, known: bool) -> None:
+    """git leaves it where it was, as a change, and the next `commit -a` would take back what landed."""
+    allow = ("-c", "protocol.file.allow=always")
+    text.ok(*allow, "clone", "-q", ".", "../inner")
+    text.ok(*allow, "submodule", "--quiet", "add", "../inner", "vendor")
+    text.ok("commit", "-qm", "submodule")
+    one = text.worktree("one")
+    one.ok(*allow, "submodule", "--quiet", "update", "--init")
+    inner, here = Tree(one.path / "vendor", one.environ), Tree(text.path / "vendor", text.environ)
+    for place in (inner, here):
+        place.ok("config", "user.name", "Dev")
+        place.ok("config", "user.email", "dev@example.com")
+    inner.commit("inner.txt", "new\n")
+    bumped = inner.head()
+    if known:
+        here.ok(*allow, "fetch", "-q", str(inner.path), "HEAD")
+    one.ok("commit", "-qam", "bump")
+    done = text.sync("integrate", "one")
+    assert done.code == 0
+    assert (here.head() == bumped) is known
+    assert (text.ok("status", "--porcelain") == "") is known
+    assert ("submodule update -- vendor" in done.err) is not known
+
+
 def test_after_a_landing_a_trusted_command_runs(text: Tree) -> None:
     mark = text.path.parent / "mark"
     configure(text, integrate_after=json.dumps(f'echo "$AGENTSYNC_LANDED" > {mark}'))

@@ -58,6 +58,7 @@ def _facts(done: Synced) -> dict[str, object]:
         "renumbered": [list(row) for row in done.renumbered],
         "regenerated": [show_path(path) for path in done.regenerated],
         "conflicts": [show_path(path) for path in done.conflicts],
+        "submodules": list(done.submodules),
         "left": [{"path": show_path(path), "why": why, "command": command} for path, why, command in done.left],
     }
 
@@ -75,6 +76,7 @@ def _print(here: Here, done: Synced, *, dry_run: bool) -> None:
         answer(f"  {show_path(path)}: {'would conflict' if dry_run else 'conflict, to be merged by hand'}")
     for path, why, command in done.left:
         answer(f"  {show_path(path)}: {why}" + (f": {one_line(command, 200)}" if dry_run and command else ""))
+    _print_submodules(done.submodules)
     if dry_run or done.clean:
         return
     for _, _, command in done.left:
@@ -90,6 +92,12 @@ def _print_made(renumbered: Sequence[tuple[str, str]], regenerated: Sequence[byt
         answer(f"  {one_line(old, 120)} -> {one_line(new, 120)}")
     for path in regenerated:
         answer(f"  {show_path(path)}: made anew")
+
+
+def _print_submodules(commands: Sequence[str]) -> None:
+    for command in commands:
+        narrate("  a submodule could not follow, and the next commit -a would take it back:")
+        narrate(f"  {one_line(command, 300)}")
 
 
 @click.command(
@@ -141,6 +149,7 @@ def _outcome_facts(one: Outcome) -> dict[str, object]:
         "regenerated": [show_path(path) for path in one.regenerated],
         "kept_both": [show_path(path) for path in one.unions],
         "paths": [show_path(path) for path in one.paths],
+        "submodules": list(one.submodules),
     }
 
 
@@ -155,6 +164,7 @@ def _print_outcomes(here: Here, land: Lander, outcomes: Sequence[Outcome]) -> No
             answer(f"  {show_path(path)}: both sides' insertions are kept")
         for line in one.output:
             narrate(f"    {one_line(line, 200)}")
+        _print_submodules(one.submodules)
         if one.next_command and one.state == "left":
             narrate(f"  {one_line(one.next_command, 300)}")
     landed = [one for one in outcomes if one.state == "landed"]

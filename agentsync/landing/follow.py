@@ -9,6 +9,9 @@ from agentsync.git.objects import Change, tree_changes
 from agentsync.git.repo import Repo, git_elsewhere
 from agentsync.git.run import scrubbed_environment
 from agentsync.lean import TYPE_CHECKING
+from agentsync.text import shell_path, shell_word
+
+GITLINK = "160000"  # the mode of a submodule's entry in a tree
 
 if TYPE_CHECKING:
     from agentsync.git.refs import Worktree
@@ -21,6 +24,27 @@ def follow(repo: Repo, worktree: Worktree, old: str, new: str) -> None:
     """
     git_elsewhere(repo.environ, worktree.top, "update-index", "-q", "--refresh", ok=())
     git_elsewhere(repo.environ, worktree.top, "read-tree", "-m", "-u", old, new)
+
+
+def follow_submodules(repo: Repo, top: str, old: str, new: str) -> tuple[str, ...]:
+    """Check out what submodules were moved to; the commands to type for those that only a person can move.
+
+    git leaves a submodule where it was, as changed, and the next `commit -a` would take back what landed. Nothing is
+    fetched, and a submodule that stood elsewhere than at the old commit stays there.
+    """
+    left = []
+    for change in tree_changes(repo, old, new):
+        place = os.path.join(top, os.fsdecode(change.path))
+        if change.new_mode != GITLINK or change.old_mode != GITLINK or not os.path.exists(os.path.join(place, ".git")):
+            continue
+        at = git_elsewhere(repo.environ, place, "rev-parse", "HEAD", ok=()).out.decode().strip()
+        words = ("submodule", "--quiet", "update", "--checkout", "--", os.fsdecode(change.path))
+        if at == change.old:
+            git_elsewhere(repo.environ, top, *words[:3], "--no-fetch", *words[3:], ok=())
+            at = git_elsewhere(repo.environ, place, "rev-parse", "HEAD", ok=()).out.decode().strip()
+        if at != change.new:
+            left.append(f"git -C {shell_word(top)} submodule update -- {shell_path(change.path)}")
+    return tuple(left)
 
 
 def follow_merging(repo: Repo, worktree: Worktree, old: str, new: str) -> None:

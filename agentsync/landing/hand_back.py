@@ -22,7 +22,10 @@ _LEASE = 7 * 86400  # seconds
 
 
 class Outcome(NamedTuple):
-    """What became of one branch: `landed`, `would land`, `nothing to land` or `left`, and why and what to type."""
+    """What became of one branch: `landed`, `would land`, `nothing to land` or `left`, and why and what to type.
+
+    `submodules`: what to type for those that could not follow.
+    """
 
     branch: str
     state: str
@@ -34,6 +37,7 @@ class Outcome(NamedTuple):
     unions: tuple[bytes, ...] = ()
     paths: tuple[bytes, ...] = ()
     output: tuple[str, ...] = ()
+    submodules: tuple[str, ...] = ()
 
 
 def task_of(branch: str) -> str:

@@ -182,9 +182,9 @@ def _land(
     if land.onto_base and resolve_ref(land.repo, ref) != tip:
         _catch_up(land, ref, tip)
     land.tell(f"{name}: publishing")
-    publish(land.repo, land.store, land.holder.key, ref, (old, commit))
+    behind = publish(land.repo, land.store, land.holder.key, ref, (old, commit))
     done = Outcome(name, "landed", "", "", commit, rehearsal.renumbered, made, rehearsal.unions)
-    return done, commit
+    return done._replace(submodules=behind), commit
 
 
 def _catch_up(land: Lander, ref: str, tip: str) -> None:

@@ -8,7 +8,7 @@ import time
 from agentsync.errors import GitError
 from agentsync.git.refs import resolve_ref, worktrees
 from agentsync.judging.landing import Landing, end, landing_now
-from agentsync.landing.follow import follow, follow_merging
+from agentsync.landing.follow import follow, follow_merging, follow_submodules
 from agentsync.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def mend(repo: Repo, store: Store, author: str) -> str:
             follow(repo, worktree, landing.old, now)
         except GitError:
             follow_merging(repo, worktree, landing.old, now)
+        follow_submodules(repo, worktree.top, landing.old, now)
     end(store, author)
     return f"finished a landing on {landing.ref.removeprefix('refs/heads/')} that was killed" if behind else ""
 

@@ -11,7 +11,7 @@ from agentsync.git.refs import attached_branches, head_of, resolve_ref, worktree
 from agentsync.git.repo import git_elsewhere, private_dir_of
 from agentsync.git.trees import changed_paths
 from agentsync.judging.landing import begin, end
-from agentsync.landing.follow import follow
+from agentsync.landing.follow import follow, follow_submodules
 from agentsync.lean import TYPE_CHECKING
 from agentsync.text import one_line, shell_word
 
@@ -42,8 +42,10 @@ def under_way(git_dir: str) -> tuple[str, str]:
     return next((words for name, words in _UNDER_WAY.items() if os.path.exists(os.path.join(git_dir, name))), ("", ""))
 
 
-def publish(repo: Repo, store: Store, author: str, ref: str, commits: tuple[str, str]) -> None:
+def publish(repo: Repo, store: Store, author: str, ref: str, commits: tuple[str, str]) -> tuple[str, ...]:
     """Move `ref` between two commits (old, new); every worktree that has it checked out follows, or nothing moves.
+
+    Returns the commands to type for submodules that could not follow.
 
     Raises RefusedError where a worktree has changes in the way, an operation under way, or a gate says no, and
     MovedError where the branch is no longer at the old commit.
@@ -61,6 +63,7 @@ def publish(repo: Repo, store: Store, author: str, ref: str, commits: tuple[str,
         # a failure here leaves the record, for `mend`: the branch has moved and a worktree has not
         if resolve_ref(repo, ref) == old or all(_followed(repo, place, old, new) for place in places):
             end(store, author)
+    return tuple(row for place in places for row in follow_submodules(repo, place.top, old, new))
 
 
 def _checked_out(repo: Repo, ref: str) -> list[Worktree]:

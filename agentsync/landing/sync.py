@@ -10,6 +10,7 @@ from agentsync.git.objects import is_ancestor
 from agentsync.git.refs import HEADS, head_of
 from agentsync.git.repo import Repo
 from agentsync.git.trees import commit_tree
+from agentsync.landing.follow import follow_submodules
 from agentsync.landing.generate import regenerate
 from agentsync.landing.lander import lander
 from agentsync.landing.publish import refusal_in, under_way
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 
 
 class Synced(NamedTuple):
-    """What a sync did (or would do): the name of what was merged, the new commit (empty: nothing to do), and how."""
+    """What a sync did (or would do): the name of what was merged, the new commit (empty: nothing to do), and how.
+
+    `submodules`: what to type for those that could not follow.
+    """
 
     source: str
     commit: str
@@ -34,6 +38,7 @@ class Synced(NamedTuple):
     regenerated: tuple[bytes, ...] = ()
     conflicts: tuple[bytes, ...] = ()
     left: tuple[tuple[bytes, str, str], ...] = ()
+    submodules: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -99,7 +104,7 @@ def sync(repo: Repo, rules: InForce, agent: str) -> Synced:
     parents = [head.commit] if contained else [head.commit, tip]
     commit = commit_tree(repo, made.tree, parents, message_for(name, branch, done, agent))
     _fast_forward(repo, commit)
-    return done._replace(commit=commit)
+    return done._replace(commit=commit, submodules=follow_submodules(repo, repo.top, head.commit, commit))
 
 
 def message_for(name: str, branch: str, done: Synced, agent: str) -> str:
