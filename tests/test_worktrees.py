@@ -166,6 +166,21 @@ def test_a_forecast_survives_the_loss_of_what_it_keeps(text: Tree) -> None:  # n
     assert clashes(text) == [("one", "two", "f.txt")]
 
 
+def test_an_edit_in_the_second_of_the_checkout_that_keeps_the_size_is_seen(one: Tree, two: Tree) -> None:
+    """git tells a file by size and, in most builds, by the second; for the rest it goes by the index's own time."""
+    for tree, new in ((one, "ONE\ntwo\nthree\n"), (two, "uno\ntwo\nthree\n")):
+        for _ in range(20):
+            tree.ok("checkout", "-q", "--", "shared.txt")
+            tree.ok("update-index", "--refresh")
+            tree.write("shared.txt", new)
+            index = tree.ok("rev-parse", "--git-path", "index")
+            if int(os.stat(index).st_mtime) == int(os.stat(tree.path / "shared.txt").st_mtime):
+                break
+            tree.ok("reset", "-q", "--hard")
+    time.sleep(1.1)
+    assert two.sync("forecast").code == 1
+
+
 def test_a_forecast_writes_nothing_of_the_users(text: Tree) -> None:  # noqa: F811
     two = text.worktree("two")
     work(text, "one", 3)

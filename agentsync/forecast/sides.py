@@ -150,7 +150,7 @@ def _work_tree(repo: Repo, worktree: Worktree) -> str:
     outside = [f":(exclude,literal,top){inner}" for inner in nested]
     known, _, tree = _read(f"{index}.of").partition("\n")
     if known != stamp:
-        shutil.copyfile(os.path.join(worktree.git_dir, "index"), index)
+        shutil.copy2(os.path.join(worktree.git_dir, "index"), index)  # git goes by its time: edits of the same second
     elif tree and not _moved(run_git([*place, *_SETTINGS, "status", "--porcelain", "-z"], environ).out, nested):
         return tree
     run_git([*place, *_SETTINGS, "add", "--all", "--ignore-errors", "--", ":/", *outside], environ, ok=())
