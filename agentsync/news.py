@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from agentsync.cli.here import Here
 from agentsync.contracts.stale import newer_contracts
 from agentsync.errors import StateError
 from agentsync.forecast.cache import BASE, read_last
@@ -12,7 +11,6 @@ from agentsync.forecast.words import clash_lines
 from agentsync.gates.unseen import untold
 from agentsync.git.refs import head_of, worktrees
 from agentsync.holders.registry import private_file, write_private
-from agentsync.judging.scene import Scene
 from agentsync.landing.hand_back import task_of
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.model import Target
@@ -25,114 +23,123 @@ from agentsync.tasks.claims import claim_of
 from agentsync.text import one_line, show_path
 
 if TYPE_CHECKING:
+    from agentsync.judging.scene import Scene
     from agentsync.record import Record
     from agentsync.state.store import Snapshot
 
 
-def _told(here: Here) -> Record:
+def _told(scene: Scene) -> Record:
     """What this worktree was told last: base's commit, how far the journal was read, awaited paths, locks named."""
     try:
-        with open(private_file(here.repo, "told"), "rb") as file:
+        with open(private_file(scene.repo, "told"), "rb") as file:
             return load(file.read())
     except (OSError, StateError):
         return {}
 
 
-def news(here: Here) -> list[str]:
+def news(scene: Scene) -> list[str]:
     """What is new, a line each; noted as told from now on."""
-    told = _told(here)
-    snapshot = here.store.snapshot()
-    base = here.rules.base.commits[-1] if here.rules.base.commits else ""
+    told = _told(scene)
+    snapshot = scene.store.snapshot()
+    base = scene.rules.base.commits[-1] if scene.rules.base.commits else ""
     end = (
-        os.path.getsize(journal_path(here.repo.shared_dir)) if os.path.exists(journal_path(here.repo.shared_dir)) else 0
+        os.path.getsize(journal_path(scene.repo.shared_dir))
+        if os.path.exists(journal_path(scene.repo.shared_dir))
+        else 0
     )
-    awaited = dict.fromkeys([*list_of(told, "awaited"), *_refused_since(here, number_of(told, "journal"))])
-    freed = [path for path in awaited if not _locked(here, snapshot, path)]
-    locks = _locks_in_the_way(here, snapshot)
-    lines = [*_past_the_gates(here), *_base_moved(here, text_of(told, "base"), base)]
+    awaited = dict.fromkeys([*list_of(told, "awaited"), *_refused_since(scene, number_of(told, "journal"))])
+    freed = [path for path in awaited if not _locked(scene, snapshot, path)]
+    locks = _locks_in_the_way(scene, snapshot)
+    lines = [*untold(scene), *_base_moved(scene, text_of(told, "base"), base)]
     lines += [f"lock freed: {path}" for path in freed]
     lines += [line for key, line in locks.items() if key not in list_of(told, "locks")]
-    clashes = _conflicts_to_come(here)
-    contracts = _newer_contracts(here)
-    backs = _handed_back(here, snapshot)
+    clashes = _conflicts_to_come(scene)
+    contracts = _newer_contracts(scene)
+    backs = _handed_back(scene, snapshot)
     lines += [line for key, line in contracts.items() if key not in list_of(told, "contracts")]
     lines += [line for key, line in backs.items() if key not in list_of(told, "backs")]
     lines += [line for key, words in clashes.items() if key not in list_of(told, "clashes") for line in words]
     waiting = [path for path in awaited if path not in freed]
     facts: Record = {"base": base, "journal": end, "awaited": waiting, "locks": list(locks), "clashes": list(clashes),
                      "contracts": list(contracts), "backs": list(backs)}  # fmt: skip
-    write_private(here.repo, "told", dump(facts).decode())
+    write_private(scene.repo, "told", dump(facts).decode())
     return lines
 
 
-def _base_moved(here: Here, before: str, now: str) -> list[str]:
+def new_conflicts(scene: Scene) -> list[str]:
+    """Of all that is new only the conflicts to come, noted as told from now on."""
+    told = _told(scene)
+    known = list_of(told, "clashes")
+    clashes = _conflicts_to_come(scene)
+    fresh = [line for key, words in clashes.items() if key not in known for line in words]
+    if fresh:
+        write_private(scene.repo, "told", dump({**told, "clashes": list(clashes)}).decode())
+    return fresh
+
+
+def _base_moved(scene: Scene, before: str, now: str) -> list[str]:
     if not before or before == now:
         return []
-    count = here.repo.git("rev-list", "--count", f"{before}..{now}", ok=()).out.decode().strip()
-    base = here.rules.base
+    count = scene.repo.git("rev-list", "--count", f"{before}..{now}", ok=()).out.decode().strip()
+    base = scene.rules.base
     return [f"base {base.name} moved by {count or 'some'} commits: agentsync sync"]
 
 
-def _past_the_gates(here: Here) -> list[str]:
-    """What base took that no gate saw, once in each worktree."""
-    return list(untold(Scene(here.repo, here.store, here.rules, here.holder)))
-
-
-def _conflicts_to_come(here: Here) -> dict[str, list[str]]:
+def _conflicts_to_come(scene: Scene) -> dict[str, list[str]]:
     """The conflicts of this worktree that the last forecast saw and that stand as they were: by key, as lines."""
-    own = here.repo.worktree_id
-    heads = {one.id: head_of(here.repo, one.git_dir).commit for one in worktrees(here.repo) if one.present}
-    heads[BASE] = here.rules.base.commits[-1] if here.rules.base.commits else ""
+    own = scene.repo.worktree_id
+    heads = {one.id: head_of(scene.repo, one.git_dir).commit for one in worktrees(scene.repo) if one.present}
+    heads[BASE] = scene.rules.base.commits[-1] if scene.rules.base.commits else ""
     return {
-        clash.key: clash_lines(clash, own, here.rules.base.name)
-        for clash in read_last(here.repo)
+        clash.key: clash_lines(clash, own, scene.rules.base.name)
+        for clash in read_last(scene.repo)
         if own in (clash.one, clash.other) and clash.heads == (heads.get(clash.one), heads.get(clash.other))
     }
 
 
-def _newer_contracts(here: Here) -> dict[str, str]:
+def _newer_contracts(scene: Scene) -> dict[str, str]:
     """The contracts that base has newer than this branch."""
-    newer = newer_contracts(here.repo, here.rules, head_of(here.repo).commit)
-    name = here.rules.base.newest_name
+    newer = newer_contracts(scene.repo, scene.rules, head_of(scene.repo).commit)
+    name = scene.rules.base.newest_name
     return {
         f"{show_path(one.path)} {one.blob}": f"contract {show_path(one.path)} is newer on {name}: agentsync sync"
         for one in newer
     }
 
 
-def _handed_back(here: Here, snapshot: Snapshot) -> dict[str, str]:
+def _handed_back(scene: Scene, snapshot: Snapshot) -> dict[str, str]:
     """What could not land and is this holder's to mend."""
-    branch = head_of(here.repo).branch
+    branch = head_of(scene.repo).branch
     claim = claim_of(snapshot, task_of(branch)) if branch else None
-    if claim is None or claim.holder != here.holder:
+    if claim is None or claim.holder != scene.holder:
         return {}
     return {f"{claim.id} {claim.since}": f"{one_line(claim.title, 200)}: agentsync sync"}
 
 
-def _refused_since(here: Here, offset: int) -> list[str]:
+def _refused_since(scene: Scene, offset: int) -> list[str]:
     """The paths that this holder was refused for another's lock."""
     return [
         str(event.get("path", ""))
-        for event in read_events(here.repo.shared_dir, offset)
-        if (event.get("event"), event.get("rule"), event.get("holder")) == ("refused", "locks", here.holder.key)
+        for event in read_events(scene.repo.shared_dir, offset)
+        if (event.get("event"), event.get("rule"), event.get("holder")) == ("refused", "locks", scene.holder.key)
     ]
 
 
-def _locked(here: Here, snapshot: Snapshot, path: str) -> bool:
+def _locked(scene: Scene, snapshot: Snapshot, path: str) -> bool:
     if path.startswith('"'):  # C-quoted in the journal; such a path is not followed up
         return True
-    held = locks_on(here.repo, snapshot, Target(path.encode()))
-    return any(one.live and one.lock.holder != here.holder for one in held)
+    held = locks_on(scene.repo, snapshot, Target(path.encode()))
+    return any(one.live and one.lock.holder != scene.holder for one in held)
 
 
-def _locks_in_the_way(here: Here, snapshot: Snapshot) -> dict[str, str]:
+def _locks_in_the_way(scene: Scene, snapshot: Snapshot) -> dict[str, str]:
     """Others' locks on what this worktree edits: a key for each lock, and the line that tells of it."""
     found = {}
-    for one in all_locks(here.repo, snapshot):
-        if not one.live or one.lock.holder == here.holder or one.lock.target.is_resource:
+    for one in all_locks(scene.repo, snapshot):
+        if not one.live or one.lock.holder == scene.holder or one.lock.target.is_resource:
             continue
-        touches = touching(here.repo, here.rules.base, one.lock.target.name, everywhere=True)
-        if any(touch.worktree.git_dir == here.repo.git_dir for touch in touches):
+        touches = touching(scene.repo, scene.rules.base, one.lock.target.name, everywhere=True)
+        if any(touch.worktree.git_dir == scene.repo.git_dir for touch in touches):
             key = f"{show_path(one.lock.target.name)} {one.lock.holder.key} {one.lock.since}"
             found[key] = f"{show_target(one.lock.target)}, which this worktree edits, is locked by {holding(one)}"
     return found

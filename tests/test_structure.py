@@ -32,6 +32,8 @@ ORDER = [
     {"drivers"},
     {"setup"},
     {"worktrees", "landing"},
+    {"news"},
+    {"agents"},
     {"cli"},
 ]
 # Heavy modules that no plain commit may load (measured: 2 to 95 ms each).

@@ -8,18 +8,19 @@ import click
 
 from agentsync.cli.here import Here, open_here
 from agentsync.cli.locks import AGENT_OPTION
-from agentsync.cli.news import news
 from agentsync.cli.output import answer, answer_json, narrate, table
 from agentsync.cli.overview import overview, screen_row
 from agentsync.errors import UsageError
 from agentsync.git.refs import is_zero
 from agentsync.git.repo import git_elsewhere
+from agentsync.judging.scene import Scene
 from agentsync.locks.landing import settle
 from agentsync.locks.model import Target
 from agentsync.locks.query import all_locks, chain_of, locks_on
 from agentsync.locks.say import holding
 from agentsync.locks.targets import repo_path
 from agentsync.locks.touching import touching
+from agentsync.news import news
 from agentsync.phases.phase import current_phase
 from agentsync.setup.audit import audit
 from agentsync.setup.review import NOT_JUDGED, review
@@ -43,7 +44,7 @@ def status(path: str, only_new: bool, as_json: bool, agent: str) -> int:  # noqa
     """Who works where, on what, holding what."""
     here = open_here(agent)
     if only_new:
-        for line in news(here):
+        for line in news(Scene(here.repo, here.store, here.rules, here.holder)):
             answer(line)
         return 0
     if path:

@@ -9,18 +9,15 @@ from __future__ import annotations
 import os
 import sys
 
-from agentsync.config.load import InForce, in_force, last_in_force
-from agentsync.errors import AgentsyncError, ConfigError, NoRepositoryError
+from agentsync.errors import AgentsyncError, NoRepositoryError
 from agentsync.gates.index_gate import gate_index, in_rebase
+from agentsync.gates.opening import open_scene
 from agentsync.gates.say import tell
 from agentsync.git.refs import HEADS
-from agentsync.git.repo import Repo, from_hook
+from agentsync.git.repo import from_hook
 from agentsync.git.run import set_deadline
-from agentsync.holders.identity import hook_name, in_agent_tool
-from agentsync.holders.registry import acting_holder, check_in
-from agentsync.judging.scene import Scene
+from agentsync.holders.identity import in_agent_tool
 from agentsync.lean import TYPE_CHECKING
-from agentsync.state.store import Store
 from agentsync.text import one_line
 
 if TYPE_CHECKING:
@@ -30,24 +27,6 @@ GATE_SECONDS = 5.0
 INDEX_GATES = ("pre-commit", "pre-merge-commit", "prepare-commit-msg")
 OBSERVERS = ("post-checkout", "post-commit", "post-merge", "post-rewrite")
 HOOKS = (*INDEX_GATES, "reference-transaction", "pre-push", *OBSERVERS)
-
-
-def open_scene(repo: Repo) -> Scene:
-    """Everything a gate needs, with the acting holder registered."""
-    holder = acting_holder(repo, hook_name(repo.environ))
-    store = Store(repo.shared_dir, repo.environ)
-    if store.is_lost():
-        tell("agentsync: warning: the shared state was deleted: no lock or claim is left (agentsync doctor)")
-    check_in(repo, store, holder)
-    return Scene(repo, store, _rules(repo), holder)
-
-
-def _rules(repo: Repo) -> InForce:
-    try:
-        return in_force(repo)
-    except ConfigError as error:
-        tell(f"agentsync: warning: {one_line(error.what)}; the settings before it stay in force")
-        return last_in_force(repo)
 
 
 def _gate(hook: str, arguments: Sequence[str], environ: Mapping[str, str]) -> int:

@@ -95,11 +95,11 @@ def from_hook(environ: Mapping[str, str]) -> Repo:
     return Repo(top, git_dir, common_dir, environ)
 
 
-def _around(environ: Mapping[str, str]) -> Repo | None:
-    """The repository whose `.git` lies in this folder or the nearest one above; None where only git can tell."""
+def around(environ: Mapping[str, str], folder: str) -> Repo | None:
+    """The repository whose `.git` lies in a folder or the nearest one above; None where only git can tell."""
     if any(environ.get(name) for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_CEILING_DIRECTORIES")):
         return None
-    folder = os.path.realpath(os.getcwd())
+    folder = os.path.realpath(folder)
     while not os.path.exists(os.path.join(folder, ".git")):
         if os.path.exists(os.path.join(folder, "HEAD")) or folder == os.path.dirname(folder):
             return None  # perhaps inside a git directory, or a bare repository
@@ -116,7 +116,7 @@ def discover(environ: Mapping[str, str]) -> Repo:
 
     Raises NoRepositoryError outside of a repository and in a bare one.
     """
-    found = _around(environ)
+    found = around(environ, os.getcwd())
     if found:
         return found
     question = ["rev-parse", "--path-format=absolute", "--is-bare-repository", "--git-dir", "--git-common-dir"]

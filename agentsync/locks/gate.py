@@ -37,7 +37,7 @@ def judge_locks(scene: Scene, step: Transition, ref: str) -> Verdict:
         if change.path in scene.staged_markers:
             findings += _staged_marker(change)
             continue
-        held = _held_on(scene, change.path)
+        held = held_on(scene, change.path)
         if not held and not matches(patterns, change.path):
             continue
         concerned = True
@@ -72,7 +72,7 @@ def _dropped(scene: Scene, step: Transition) -> list[Change]:
     first = {change.path for change in step.changes}
     against = [change for parent in step.parents[1:] for change in _against(scene, parent, step.commit)]
     found = {change.path: change for change in against if change.path not in first}
-    return [change for change in found.values() if _held_on(scene, change.path)]
+    return [change for change in found.values() if held_on(scene, change.path)]
 
 
 def _against(scene: Scene, parent: str, commit: str) -> list[Change]:
@@ -88,7 +88,7 @@ def _told_already(refused: list[tuple[Held, bytes]], others: list[Held]) -> bool
     return all(one.lock.target in named for one in others)
 
 
-def _held_on(scene: Scene, path: bytes) -> list[Held]:
+def held_on(scene: Scene, path: bytes) -> list[Held]:
     """The locks that hold on a path, those of hand-made markers where the state has none."""
     held = [one for one in locks_on(scene.repo, scene.snapshot, Target(path)) if one.live]
     if not held and path in scene.marked:

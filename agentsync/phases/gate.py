@@ -22,7 +22,7 @@ def judge_phase(scene: Scene, step: Transition, ref: str) -> Verdict:
         return Verdict()
     patterns = scene.rules.config.patterns("phases.sequential")
     found = [
-        _finding(phase, change)
+        phase_finding(phase, change.path)
         for change in step.changes
         if matches(patterns, change.path) and not _stands_already(scene, step, change)
     ]
@@ -34,12 +34,13 @@ def _stands_already(scene: Scene, step: Transition, change: Change) -> bool:
     return any(scene.blob(source, change.path) == change.new for source in sources)
 
 
-def _finding(phase: Phase, change: Change) -> Finding:
+def phase_finding(phase: Phase, path: bytes) -> Finding:
+    """What to say of a sequential path outside of its phase."""
     since = f" since {show_time(phase.since)}" if phase.since else ""
     whose = f", by {phase.agent}" if phase.agent else ""
     lines = (
-        f"{show_path(change.path)} changes only in phase integration; the phase is {phase.name}{since}{whose}",
+        f"{show_path(path)} changes only in phase integration; the phase is {phase.name}{since}{whose}",
         "leave it out of this commit; a person switches phases (agentsync phase integration --agent NAME):",
         "agentsync task next --claim",
     )
-    return Finding("phases", lines, change.path)
+    return Finding("phases", lines, path)

@@ -31,6 +31,7 @@ class Claim(NamedTuple):
     """Who has a task: since when, until when (epoch seconds) its lease runs, on which branch, and whether done.
 
     `by_commit`: a commit that marks it in TASKS.md made the claim, which holds while a branch has that mark.
+    `tokens` and `cost` (US dollars, as text) are what the work took, 0 and empty when nobody said.
     """
 
     id: str
@@ -43,6 +44,8 @@ class Claim(NamedTuple):
     ref: str = ""
     done: bool = False
     by_commit: bool = False
+    tokens: int = 0
+    cost: str = ""
 
 
 def place_of(task_id: str) -> bytes:
@@ -66,6 +69,8 @@ def claim_record(claim: Claim) -> Record:
         "ref": claim.ref,
         "done": int(claim.done),
         "by_commit": int(claim.by_commit),
+        "tokens": claim.tokens,
+        "cost": claim.cost,
     }
 
 
@@ -82,6 +87,8 @@ def parse_claim(record: Record) -> Claim:
         text_of(record, "ref"),
         bool(number_of(record, "done")),
         bool(number_of(record, "by_commit")),
+        number_of(record, "tokens"),
+        text_of(record, "cost"),
     )
 
 

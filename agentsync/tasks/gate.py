@@ -21,9 +21,11 @@ from agentsync.tasks.claims import (
     place_of,
     taken_line,
 )
-from agentsync.text import one_line, quoted, shell_word, show_path
+from agentsync.text import one_line, quoted, shell_path, shell_word, show_path
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agentsync.judging.scene import Scene
     from agentsync.record import Record
     from agentsync.tasks.grammar import Task
@@ -118,14 +120,19 @@ def _scope(scene: Scene, move: Transition, claims: list[Claim]) -> list[Finding]
         inside = [change.path for change in move.changes if in_scope(claim.files, change.path)]
         new = [path for path in inside if not _other_parent_has(scene, move, path)]
         if new and is_live(scene.repo, scene.rules.base, scene.snapshot, claim):
-            more = f" and {len(new) - 1} more" if len(new) > 1 else ""
-            lines = (
-                f"{show_path(new[0])}{more} is in the files of task {claim.id}, {taken_line(claim)}",
-                "expect a merge there, or leave it to its holder:",
-                f"agentsync status {show_path(new[0])}",
-            )
-            found.append(Finding("scope", lines, new[0]))
+            found.append(scope_finding(claim, new))
     return found
+
+
+def scope_finding(claim: Claim, paths: Sequence[bytes]) -> Finding:
+    """What to say of paths inside the `files:` of another's task."""
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    lines = (
+        f"{show_path(paths[0])}{more} is in the files of task {claim.id}, {taken_line(claim)}",
+        "expect a merge there, or leave it to its holder:",
+        f"agentsync status {shell_path(paths[0])}",
+    )
+    return Finding("scope", lines, paths[0])
 
 
 def _other_parent_has(scene: Scene, move: Transition, path: bytes) -> bool:

@@ -1,0 +1,67 @@
+"""How each client is answered: allowed, refused, told. Pure.
+
+One contract holds everywhere: `{}` and exit 0 allows, exit 2 with the reason on stderr refuses.
+"""
+
+from __future__ import annotations
+
+from agentsync.lean import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentsync.agents.events import Event
+
+MOST_TOLD = 520  # characters, some 130 tokens
+
+
+class Answer(NamedTuple):
+    """What to print on stdout (a JSON object) and on stderr, and the exit code: 0, or 2 to refuse."""
+
+    out: dict[str, object]
+    err: str = ""
+    code: int = 0
+
+
+ALLOWED = Answer({})
+
+
+def refuse(event: Event, lines: Sequence[str]) -> Answer:
+    """Refuse an edit or a command, with the reason where the client looks for it."""
+    reason = "\n".join(lines)
+    out: dict[str, object] = {}
+    if event.dialect == "cursor":
+        out = {"permission": "deny", "user_message": lines[0], "agent_message": reason}
+    elif event.dialect == "copilot":
+        out = {"permissionDecision": "deny", "permissionDecisionReason": reason}
+    return Answer(out, reason, 2)
+
+
+def tell(event: Event, lines: Sequence[str], cap: int = MOST_TOLD) -> Answer:
+    """Let the agent know something, in so far as the client hands it on; nothing to say answers `{}`."""
+    text = _capped(lines, cap)
+    if not text:
+        return ALLOWED
+    if event.dialect == "cursor":
+        return Answer({"additional_context": text})
+    if event.dialect == "copilot":
+        return Answer({"additionalContext": text})
+    return Answer({"hookSpecificOutput": {"hookEventName": event.name, "additionalContext": text}})
+
+
+def go_on(event: Event, lines: Sequence[str]) -> Answer:
+    """Ask an agent that stops to see to something first."""
+    text = "\n".join(lines)
+    if event.dialect == "cursor":
+        return Answer({"followup_message": text})
+    return Answer({"decision": "deny" if event.dialect == "gemini" else "block", "reason": text})
+
+
+def _capped(lines: Sequence[str], cap: int) -> str:
+    """As many whole lines as fit."""
+    kept: list[str] = []
+    for line in lines:
+        if kept and sum(len(one) + 1 for one in kept) + len(line) > cap:
+            return "\n".join([*kept, "more: agentsync status --new"])
+        kept.append(line)
+    return "\n".join(kept)

@@ -1,0 +1,16 @@
+"""The files of a patch in the form of Codex's `apply_patch`. Pure."""
+
+from __future__ import annotations
+
+_HEADS = ("*** Update File: ", "*** Add File: ", "*** Delete File: ", "*** Move to: ")
+
+
+def patched_paths(patch: str) -> list[str]:
+    """Every file that a patch changes, makes, removes or moves to, as it is written there."""
+    found = []
+    for line in patch.splitlines():
+        head = next((head for head in _HEADS if line.startswith(head)), "")
+        path = line[len(head) :].strip() if head else ""
+        if path:
+            found.append(path)
+    return found

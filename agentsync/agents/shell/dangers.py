@@ -1,0 +1,148 @@
+"""Commands that would get past the gates: what is wrong with each, and what to type instead. Pure."""
+
+from __future__ import annotations
+
+import os
+
+from agentsync.agents.shell.commands import Command, commands_of
+from agentsync.agents.shell.git_words import Git, parse_git, scripts_in, setting_changed, skips_hooks
+from agentsync.agents.shell.writes import writes_of
+from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.text import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_TOUCHING = {"chmod", "chown", "rmdir", "touch", "sqlite3"}  # beside those whose files agents.shell.writes knows
+_READING = {"log", "show", "cat-file", "ls-tree", "rev-parse", "rev-list", "for-each-ref", "diff", "fsck", "status",
+            "ls-files", "show-ref", "count-objects", "grep", "blame", "shortlog", "reflog", "diff-tree"}  # fmt: skip
+GATES = "the gates judge again at the ref and at the push; a refusal says how to go on:"
+
+
+class Surroundings(NamedTuple):
+    """Where a command runs: the names of base and of the branch checked out, and folders that are not to be touched.
+
+    `guarded` are absolute paths: the shared state and the hooks.
+    """
+
+    base: str = "main"
+    branch: str = ""
+    guarded: tuple[str, ...] = ()
+
+
+class Danger(NamedTuple):
+    """A command that is refused: what, why, and what to type instead."""
+
+    what: str
+    why: str
+    command: str
+
+
+def dangers_in(script: str, folder: str, around: Surroundings) -> list[Danger]:
+    """What in a script would get past the gates, each kind once."""
+    return dangers_of(commands_of(script, folder), around)
+
+
+def dangers_of(commands: Sequence[Command], around: Surroundings) -> list[Danger]:
+    """The same for commands already read."""
+    found = [danger for command in commands for danger in _judged(command, around)]
+    return list({danger.what: danger for danger in found}.values())
+
+
+def _judged(command: Command, around: Surroundings) -> Iterator[Danger]:
+    yield from _by_variable(command)
+    yield from _by_guarded_path(command, around)
+    if command.name in ("agentsync", "agentsync-hooks"):
+        yield from _own_command(command)
+    git = parse_git(command)
+    if git:
+        yield from _by_git(git, around)
+        for script in scripts_in(git):
+            yield from dangers_in(script, command.folder, around)
+
+
+def _by_variable(command: Command) -> Iterator[Danger]:
+    for name, value in command.variables:
+        if name == "AGENTSYNC" and value in ("0", ""):
+            if value == "0":
+                yield _switched_off("AGENTSYNC=0 switches the gates off")
+        elif name == "AGENTSYNC_ALLOW":
+            yield Danger(
+                "AGENTSYNC_ALLOW is a person's override",
+                "an agent's does not count; ask the person to run the command, or take other work:",
+                "agentsync task next --claim",
+            )
+        elif name == "SKIP" and "agentsync" in value:
+            yield _switched_off(f"SKIP={quoted(value, 60)} switches the gates off")
+        elif name.startswith("GIT_CONFIG") and any(_is_hook_key(part) for part in _keys_in(value)):
+            yield _switched_off(f"{name} switches the hooks off")
+
+
+def _keys_in(value: str) -> list[str]:
+    return [part.strip("'\" ").partition("=")[0] for part in value.replace("'", " ").split()] or [value]
+
+
+def _switched_off(what: str) -> Danger:
+    return Danger(what, GATES, "git commit")
+
+
+def _is_hook_key(key: str) -> bool:
+    lower = key.strip().lower()
+    return lower == "core.hookspath" or lower.startswith(("hook.agentsync", "agentsync."))
+
+
+def _by_git(git: Git, around: Surroundings) -> Iterator[Danger]:
+    keys = [setting.partition("=")[0] for setting in git.settings] + [setting_changed(git)]
+    hooked = [key for key in keys if _is_hook_key(key)]
+    if hooked:
+        yield _switched_off(f"{quoted(hooked[0], 60)} switches the hooks off")
+    if skips_hooks(git):
+        again = " ".join(["git", git.subcommand])
+        yield Danger(f"git {git.subcommand} without its hooks gets nothing past the gates", GATES, again)
+    if _renames_onto_base(git, around):
+        yield Danger(
+            f"this renames a branch onto {around.base}",
+            "work reaches it by landing:",
+            "agentsync integrate " + (around.branch or "BRANCH"),
+        )
+
+
+def _renames_onto_base(git: Git, around: Surroundings) -> bool:
+    if git.subcommand != "branch":
+        return False
+    options = {letter for word in git.words if word.startswith("-") and word[1:2] != "-" for letter in word[1:]}
+    options |= {"M" for word in git.words if word == "--move"} | {"C" for word in git.words if word == "--copy"}
+    names = [word for word in git.words if not word.startswith("-")]
+    if not options & set("mMcC") or not names or names[-1] != around.base:
+        return False
+    return (names[0] if len(names) > 1 else around.branch) not in ("", around.base)
+
+
+def _own_command(command: Command) -> Iterator[Danger]:
+    if "unlock" in command.known and "--force" in command.known:
+        yield Danger(
+            "only a person forces a lock",
+            "its holder may be at work on it; wait for it, or take other work:",
+            "agentsync lock PATH --wait",
+        )
+
+
+def _by_guarded_path(command: Command, around: Surroundings) -> Iterator[Danger]:
+    words = [*writes_of([command]), *(command.known if command.name in _TOUCHING else [])]
+    named = [word for word in words if _is_guarded(word, command.folder, around)]
+    git = parse_git(command)
+    if git and git.git_dir and git.subcommand not in _READING and _is_guarded(git.git_dir, command.folder, around):
+        named.append(git.git_dir)
+    if named:
+        yield Danger(
+            f"{quoted(named[0], 80)} belongs to agentsync, or to git's hooks",
+            "locks and claims change by command, hooks by a person:",
+            "agentsync status",
+        )
+
+
+def _is_guarded(word: str, folder: str, around: Surroundings) -> bool:
+    if not os.path.isabs(word) and not folder:
+        return False
+    full = os.path.normpath(os.path.join(folder, word))
+    return any(full == place or full.startswith(place + os.sep) for place in around.guarded)

@@ -1,0 +1,367 @@
+"""The analysis of shell commands against a table: what must be refused, what must not, and what is written."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentsync.agents.shell.commands import commands_of
+from agentsync.agents.shell.dangers import Surroundings, dangers_in
+from agentsync.agents.shell.lexer import tokens_of
+from agentsync.agents.shell.writes import writes_of
+
+HERE = Surroundings("main", "agent-1", ("/r/.git/agentsync", "/r/.git/hooks"))
+
+REFUSED = r"""
+git commit --no-verify -m x
+git commit -n -m x
+git commit -nm x
+git commit -anm x
+git commit -anS -m x
+git commit -qn
+git commit --no-veri -m x
+git commit --no-verif -m x
+git commit -m x --no-verify
+git commit --amend --no-edit -n
+git commit -m "a b" -n -- src
+git -C sub commit --no-verify
+git -c user.name=x commit -n -m y
+git --no-pager commit --no-verify -m x
+/usr/bin/git commit --no-verify -m x
+git push --no-verify
+git push origin HEAD --no-verify
+git push --no-verify -u origin x
+git merge --no-verify feature
+git rebase --no-verify main
+git pull --no-verify
+git am --no-verify < a.patch
+git am -n a.patch
+git rebase -x 'git commit --amend --no-verify --no-edit' main
+git rebase --exec "git commit --amend -n" main
+git rebase --exec='git commit --amend -n' main
+git -c core.hooksPath=/dev/null commit -m x
+git -c core.hookspath= commit -m x
+git -c CORE.HOOKSPATH=/tmp push
+git -c hook.agentsync-pre-commit.enabled=false commit -m x
+git --config-env=core.hooksPath=EMPTY commit -m x
+git --config-env core.hooksPath=EMPTY commit -m x
+git config core.hooksPath /dev/null
+git config --local core.hooksPath .githooks
+git config --global core.hooksPath /tmp/none
+git config set core.hooksPath /tmp/none
+git config --unset core.hooksPath
+git config --unset-all hook.agentsync-pre-commit.command
+git config hook.agentsync-reference-transaction.enabled false
+git config --remove-section hook.agentsync-pre-commit
+git config agentsync.base other
+GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=core.hooksPath GIT_CONFIG_VALUE_0=/dev/null git commit -m x
+GIT_CONFIG_PARAMETERS="'core.hooksPath=/dev/null'" git commit -m x
+export GIT_CONFIG_KEY_0=core.hooksPath
+AGENTSYNC=0 git commit -m x
+AGENTSYNC=0 git push
+export AGENTSYNC=0
+export AGENTSYNC=0; git commit -m x
+env AGENTSYNC=0 git commit -m x
+env -u FOO AGENTSYNC=0 git commit -m x
+sudo AGENTSYNC=0 git commit -m x
+AGENTSYNC_ALLOW="the user said so" git commit -m x
+export AGENTSYNC_ALLOW=yes && git commit -m x
+SKIP=agentsync-pre-commit git commit -m x
+agentsync unlock package.json --force --reason "it is stale"
+agentsync unlock --force a b
+cd sub && git commit --no-verify -m x
+(cd sub; git commit -n -m x)
+true && git commit --no-verify -m x || echo failed
+git add . ; git commit -n -m 'x y'
+git status && git commit --no-verify -m "$(date)"
+if true; then git commit --no-verify -m x; fi
+for f in a b; do git commit -n -m $f; done
+while read l; do git commit --no-verify -m "$l"; done < list
+bash -c 'git commit --no-verify -m x'
+sh -c "git commit -n -m x"
+bash -lc "cd x && git commit --no-verify -m y"
+eval "git commit --no-verify -m x"
+echo $(git commit --no-verify -m x)
+echo `git commit --no-verify -m x`
+x=$(git commit -n -m y)
+timeout 30 git commit --no-verify -m x
+nice -n 10 git commit -n -m x
+nohup git push --no-verify &
+time git commit --no-verify -m x
+command git commit --no-verify -m x
+exec git commit --no-verify -m x
+ls | xargs -n1 git commit --no-verify -m x
+git commit \
+  --no-verify -m x
+git commit '--no-verify' -m x
+git commit "--no-verify" -m x
+git commit --no-"verify" -m x
+g=1 git commit -n -m x
+bash <<EOF@git commit --no-verify -m x@EOF
+git commit -m "$(cat <<'E'@don't@E@)" && git push --no-verify
+rm -rf .git/agentsync
+rm -rf /r/.git/agentsync/store.git
+rm .git/hooks/pre-commit
+mv .git/hooks /tmp/hooks
+chmod -x .git/hooks/reference-transaction
+echo 'exit 0' > .git/hooks/pre-commit
+: > .git/hooks/reference-transaction
+cat x | tee .git/hooks/pre-commit
+sed -i 's/x/y/' .git/agentsync/config.cache
+cp /tmp/fake .git/hooks/pre-commit
+cd .git && rm -rf hooks
+git --git-dir=.git/agentsync/store.git update-ref -d refs/heads/state
+git -C .git/agentsync/store.git update-ref refs/heads/state HEAD~1
+git --git-dir .git/agentsync/store.git reset --soft HEAD~1
+git branch -M agent-1 main
+git branch -M main
+git branch -C agent-1 main
+git branch --force -m agent-1 main
+git branch --move --force x main
+""".strip().split("\n")
+
+ALLOWED = r"""
+git commit -m x
+git commit -m "never use --no-verify"
+git commit -m '-n'
+git commit -m -n
+git commit -mn
+git commit -mnever
+git commit -am "n"
+git commit -F n
+git commit -C HEAD
+git commit -c HEAD
+git commit --author n -m x
+git commit --fixup HEAD
+git commit -uno -m x
+git commit -Snkey -m x
+git commit --no-verbose -m x
+git commit --no-edit --amend
+git commit -- --no-verify
+git commit --verify -m x
+git push -n
+git push --dry-run
+git push origin main
+git push -o ci.skip
+git merge -n feature
+git merge --no-ff feature
+git merge --no-verify-signatures x
+git pull -n
+git rebase main
+git rebase -i main
+git rebase -x "make test" main
+git log -n 5
+git log --no-verify
+git status
+git diff --no-index a b
+git config core.hooksPath
+git config --get core.hooksPath
+git config get core.hooksPath
+git config --list
+git config user.name "A B"
+git config core.autocrlf false
+git -c core.quotePath=false status
+git -c commit.gpgsign=false commit -m x
+git -c color.ui=false log
+git branch -m agent-1 feature
+git branch -M feature
+git branch main
+git branch -f feature main
+git branch -D main-old
+git branch --list main
+git switch main
+git update-ref refs/heads/x HEAD
+git stash
+git stash pop
+git reset --hard HEAD
+git clean -fd
+git cherry-pick -n abc
+git revert -n abc
+git am a.patch
+git tag -n
+git worktree add ../x
+git --git-dir=.git/agentsync/store.git log
+git -C .git/agentsync/store.git log --oneline
+AGENTSYNC=1 git commit -m x
+AGENTSYNC_AGENT=agent-2 git commit -m x
+AGENTSYNC_DEBUG=1 agentsync status
+HUSKY=0 git commit -m x
+LEFTHOOK=0 git commit -m x
+SKIP=eslint git commit -m x
+GIT_EDITOR=true git rebase --continue
+GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=user.name GIT_CONFIG_VALUE_0=x git commit -m x
+echo AGENTSYNC=0
+echo "AGENTSYNC=0 git commit"
+echo 'git commit --no-verify'
+grep -rn -- --no-verify .
+grep -rn "core.hooksPath" docs
+rg "git commit -n"
+cat .git/hooks/pre-commit
+ls .git/hooks
+ls -la .git/agentsync
+head -20 .git/hooks/pre-commit
+git commit -m "$(cat <<'E'@fix: stop using --no-verify@don't run git commit -n@E@)"
+cat > notes.md <<'E'@git commit --no-verify -m x@AGENTSYNC=0 git push@E
+printf 'git commit --no-verify\n' >> docs/bad.md
+python -c "print('git commit --no-verify')"
+node -e "console.log('AGENTSYNC=0')"
+# git commit --no-verify
+make test # never git commit --no-verify
+agentsync unlock package.json
+agentsync unlock --all
+agentsync lock a --reason "--force"
+agentsync status
+npm run commit -- --no-verify
+gh pr create --body "uses --no-verify"
+docker run -n x
+rm -rf build
+rm -rf node_modules .cache
+rm -f .git/index.lock
+mv a b
+chmod +x scripts/hooks/pre-commit
+cp hooks/pre-commit /tmp/
+echo x > hooks/pre-commit
+sed -n 1,5p .git/hooks/pre-commit
+cp .git/hooks/pre-commit /tmp/x
+find . -name '*.orig' -exec rm {} +
+case x in git) echo commit -n ;; esac
+[ -n "$x" ] && git commit -m y
+test -n "$GIT" && git push
+ssh host 'git commit --no-verify'
+echo $((1 << 2)) && git commit -m x
+git commit -m 'it''s -n'
+git commit -m "unterminated
+git commit -m $'a\n-n'
+((x = 1)); git commit -m x
+function f { git status; }; f
+git log --format='%h -n' | head -n 1
+awk '{ print $1 > "out" }' file
+git commit $OPTIONS -m x
+""".strip().split("\n")
+
+
+def text_of(row: str) -> str:
+    """A row of the table; `@` stands for a line feed in here-documents."""
+    return row.replace("@", "\n") if "<<" in row and "@" in row else row
+
+
+def rows(table: list[str]) -> list[str]:
+    """The table's rows, those that end in a backslash joined with the next."""
+    joined: list[str] = []
+    for line in table:
+        if joined and joined[-1].endswith("\\"):
+            joined[-1] += "\n" + line
+        else:
+            joined.append(line)
+    return [text_of(row) for row in joined]
+
+
+@pytest.mark.parametrize("command", rows(REFUSED))
+def test_what_gets_past_the_gates_is_refused(command: str) -> None:
+    found = dangers_in(command, "/r", HERE)
+    assert found
+    assert all(danger.what and danger.why and danger.command for danger in found)
+
+
+@pytest.mark.parametrize("command", rows(ALLOWED))
+def test_no_innocent_command_is_refused(command: str) -> None:
+    assert dangers_in(command, "/r", HERE) == []
+
+
+def test_the_table_is_long_enough() -> None:
+    assert len(rows(REFUSED)) + len(rows(ALLOWED)) >= 200
+
+
+WRITES = {
+    "echo x > a": ["a"],
+    "echo x >> a": ["a"],
+    "echo x >| a": ["a"],
+    "echo x &> a": ["a"],
+    "echo x 2> err.log": ["err.log"],
+    "echo x 2>&1": [],
+    "echo x > /dev/null": [],
+    "echo x > $file": [],
+    'echo x > "$file"': [],
+    "cat a < b": [],
+    "cat <<E > a\ntext > b\nE": ["a"],
+    "echo 'a > b'": [],
+    "cd sub && echo x > a": ["sub/a"],
+    "(cd sub && echo x > a); echo y > b": ["sub/a", "b"],
+    "cd $dir && echo x > a": [],
+    "cd - && echo x > a": [],
+    "tee a b": ["a", "b"],
+    "x | tee -a a": ["a"],
+    "sed -i s/a/b/ f g": ["f", "g"],
+    "sed -i.bak 's/a/b/' f": ["f"],
+    "sed -i -e s/a/b/ f": ["f"],
+    "sed -n -i s/a/b/p f": ["f"],
+    "sed --in-place s/a/b/ f": ["f"],
+    "sed s/a/b/ f": [],
+    "sed -n 1p f": [],
+    "sed -e s/a/b/ f": [],
+    "perl -pi -e s/a/b/ f": ["f"],
+    "perl -e 'print 1' f": [],
+    "cp a b": ["b"],
+    "cp a dir/": ["dir/a"],
+    "mv a b": ["b", "a"],
+    "rm a": ["a"],
+    "rm -rf a b": ["a", "b"],
+    "rm *.txt": [],
+    "rm package.json.agent-lock": ["package.json"],
+    "echo agent-1 > package.json.agent-lock": ["package.json.agent-lock"],
+    "dd if=a of=b": ["b"],
+    "truncate -s 0 a": ["a"],
+    "git mv a b": ["a"],
+    "git rm a": ["a"],
+    "git rm --cached a": [],
+    "git checkout -- a": [],
+    "git restore a": [],
+    "npm install left-pad": ["package.json"],
+    "npm i -D left-pad": ["package.json"],
+    "npm install": [],
+    "npm ci": [],
+    "npm install -g x": [],
+    "yarn add x": ["package.json"],
+    "pnpm add x": ["package.json"],
+    "uv add requests": ["pyproject.toml"],
+    "poetry add requests": ["pyproject.toml"],
+    "cargo add serde": ["Cargo.toml"],
+    "cargo build": [],
+    "go get example.org/x": ["go.mod"],
+    "go test ./...": [],
+    "touch a": [],
+    "python x.py > out.txt": ["out.txt"],
+    "diff <(sort a) <(sort b)": [],
+    "make > build.log 2>&1": ["build.log"],
+    "echo {a,b} > f": ["f"],
+    "echo x > {a,b}": [],
+    "echo x > ~/f": [],
+    "[[ a > b ]]": [],
+}
+
+
+@pytest.mark.parametrize(("command", "files"), WRITES.items(), ids=list(WRITES))
+def test_only_what_is_surely_written_counts(command: str, files: list[str]) -> None:
+    assert writes_of(commands_of(command, "/r")) == [f"/r/{name}" for name in files]
+
+
+@given(st.text(alphabet=" \t\n'\"\\$`(){}<>|&;#=-abg~*@", max_size=60))
+def test_any_text_is_read(text: str) -> None:
+    tokens_of(text)
+    dangers_in(text, "/r", HERE)
+    writes_of(commands_of(text, "/r"))
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="'\0"), max_size=60))
+def test_what_stands_in_single_quotes_is_one_word(text: str) -> None:
+    words = [token for token in tokens_of(f"git commit -m '{text}'") if token.kind == "word"]
+    assert words[-1].text == text
+    assert dangers_in(f"git commit -m '{text}'", "/r", HERE) == []
+
+
+def test_deep_nesting_ends() -> None:
+    script = "git commit --no-verify"
+    for _ in range(200):
+        script = f"$({script})"
+    assert dangers_in(script, "/r", HERE) == []
