@@ -15,11 +15,16 @@ from agentsync.errors import RefusedError, UsageError
 from agentsync.git.refs import HEADS, resolve_ref
 from agentsync.git.repo import discover
 from agentsync.holders.identity import in_agent_tool
+from agentsync.lean import TYPE_CHECKING
+from agentsync.setup.clients.table import CLIENTS
 from agentsync.setup.doctor import examine, mend
-from agentsync.setup.init import apply, look, steps, summary
+from agentsync.setup.init import Found, Step, apply, look, steps, summary
 from agentsync.setup.uninstall import committed_files
 from agentsync.setup.uninstall import uninstall as take_out
 from agentsync.text import one_line, quoted, shell_word
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @click.command(
@@ -28,13 +33,17 @@ from agentsync.text import one_line, quoted, shell_word
 Examples:
   agentsync init --dry-run      show every file it would touch
   agentsync init --yes          ask nothing
-  agentsync init --base develop""",
+  agentsync init --base develop
+  agentsync init --agents claude,codex""",
+)
+@click.option(
+    "--agents", default=None, metavar="NAMES", help=f"Set these up ({', '.join(CLIENTS)}; none; else detected)."
 )
 @click.option("--base", default="", metavar="BRANCH", help="The branch that work lands on (else detected).")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be touched.")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
-def init(base: str, yes: bool, dry_run: bool, as_json: bool) -> int:  # noqa: FBT001
+def init(agents: str | None, base: str, yes: bool, dry_run: bool, as_json: bool) -> int:  # noqa: FBT001
     """Install the hooks for every worktree of this clone, and write the settings and rules for agents.
 
     In a clone whose base has agentsync.toml already it installs the hooks only. Doing it again is safe.
@@ -42,18 +51,12 @@ def init(base: str, yes: bool, dry_run: bool, as_json: bool) -> int:  # noqa: FB
     repo = discover(dict(os.environ))
     if base and not resolve_ref(repo, HEADS + base):
         raise UsageError(f"there is no branch {quoted(base, 80)}", "base is a local branch", "git branch --list")
-    found = look(repo, base)
+    found = look(repo, base, _named_clients(agents))
     plan = steps(repo, found)
     if as_json:
         answer_json({**summary(found), "touches": [step._asdict() for step in plan], "dry_run": dry_run})
     else:
-        answer(f"base: {found.base.name}" + (f" (upstream {found.base.upstream[13:]})" if found.base.upstream else ""))
-        for one in found.series:
-            answer(f"migrations: {one}")
-        for name in found.beside:
-            answer(f"beside: {name}, which keeps working")
-        for step in plan:
-            answer(f"{'would touch' if dry_run else 'touches'} {step.path}: {step.why}")
+        _print_plan(found, plan, dry_run=dry_run)
     if dry_run:
         return 0
     if not yes and sys.stdin.isatty() and not click.confirm("Go on?", default=True, err=True):
@@ -66,6 +69,35 @@ def init(base: str, yes: bool, dry_run: bool, as_json: bool) -> int:  # noqa: FB
     elif not as_json:
         narrate("done: hooks installed (agentsync doctor proves them)")
     return 0
+
+
+def _print_plan(found: Found, plan: Sequence[Step], *, dry_run: bool) -> None:
+    answer(f"base: {found.base.name}" + (f" (upstream {found.base.upstream[13:]})" if found.base.upstream else ""))
+    for one in found.series:
+        answer(f"migrations: {one}")
+    for name in found.beside:
+        answer(f"beside: {name}, which keeps working")
+    for step in plan:
+        answer(f"{'would touch' if dry_run else 'touches'} {step.path}: {step.why}")
+    for client in found.clients:
+        if client.left:
+            narrate(f"left alone: {client.path}: {client.left}")
+        elif client.client.note and client.changes:
+            narrate(f"{client.client.name}: {client.client.note}")
+
+
+def _named_clients(option: str | None) -> list[str] | None:
+    """The clients that `--agents` names; None where it is not given."""
+    if option is None:
+        return None
+    names = [name.strip() for name in option.split(",") if name.strip() not in ("", "none")]
+    unknown = [name for name in names if name not in CLIENTS]
+    if unknown:
+        known = ", ".join(CLIENTS)
+        raise UsageError(
+            f"{quoted(unknown[0], 60)} is no client known here", f"known: {known}", "agentsync init --help"
+        )
+    return names
 
 
 _SIGNS = {"ok": "ok  ", "warn": "warn", "bad": "BAD "}
@@ -134,7 +166,8 @@ def trust(yes: bool, dry_run: bool, as_json: bool) -> int:  # noqa: FBT001
 def uninstall(yes: bool) -> int:  # noqa: FBT001
     """Restore hooks, git configuration and ignored files of this clone to what they were before `init`.
 
-    Locks, claims and their history go too. Files that belong to the repository are listed, not touched.
+    Locks, claims and their history go too, and our entries in agents' settings. Other files that belong to the
+    repository are listed, not touched.
     """
     repo = discover(dict(os.environ))
     if in_agent_tool(repo.environ):

@@ -27,7 +27,8 @@ class Member(NamedTuple):
 class Node(NamedTuple):
     """A parsed value with its text; containers also have their members and the blanks around those.
 
-    `lead` stands before the first member, `gap` after a comma, `tail` before the closing bracket.
+    `lead` stands before the first member, `gap` after a comma, `tail` before the closing bracket. `at` is where the
+    text begins in the document.
     """
 
     text: str
@@ -36,6 +37,12 @@ class Node(NamedTuple):
     lead: str = ""
     gap: str = ""
     tail: str = ""
+    at: int = 0
+
+    @property
+    def end(self) -> int:
+        """Where the text ends in the document."""
+        return self.at + len(self.text)
 
 
 class _Parser:
@@ -66,11 +73,11 @@ class _Parser:
         start = self._at
         if char == '"':
             value, self._at = _STRINGS.raw_decode(self._text, self._at)
-            return Node(self._text[start : self._at], value)
+            return Node(self._text[start : self._at], value, at=start)
         while self._at < len(self._text) and self._text[self._at] not in _SPACE + ",]}":
             self._at += 1
         word = self._text[start : self._at]
-        return Node(word, json.loads(word, parse_constant=_no_constant))
+        return Node(word, json.loads(word, parse_constant=_no_constant), at=start)
 
     def _container(self, end: str) -> Node:
         start = self._at
@@ -109,7 +116,7 @@ class _Parser:
             if end == "}"
             else [member.value.value for member in members]
         )
-        return Node(self._text[start : self._at], value, tuple(members), lead, gap or lead, tail)
+        return Node(self._text[start : self._at], value, tuple(members), lead, gap or lead, tail, start)
 
 
 def _no_constant(word: str) -> object:

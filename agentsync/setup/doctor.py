@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -17,6 +18,8 @@ from agentsync.holders.registry import acting_holder
 from agentsync.judging.scene import Scene
 from agentsync.lean import NamedTuple
 from agentsync.setup import blocks
+from agentsync.setup.clients.install import installed
+from agentsync.setup.clients.table import COMMAND
 from agentsync.setup.drivers import TASKS_LINE, attributes_file, install_drivers
 from agentsync.setup.excludes import LINES, add_excludes, exclude_file
 from agentsync.setup.files import read_or_empty
@@ -45,6 +48,7 @@ def examine(repo: Repo) -> list[Check]:
         if worktree.present:
             checks += _worktree(repo, worktree.top)
     checks.append(_driver(repo))
+    checks += _clients(repo)
     checks += _past_the_gates(repo)
     return checks
 
@@ -154,6 +158,24 @@ def _driver(repo: Repo) -> Check:
     if TASKS_LINE not in text or not set(LINES) <= set(excluded):
         return Check("warn", "merge drivers or ignored markers are missing", "agentsync doctor --fix")
     return Check("ok", "merge drivers installed")
+
+
+def _clients(repo: Repo) -> list[Check]:
+    """Agents' settings: are our entries there once and as they are now, and is what they call to be found."""
+    found = installed(repo)
+    checks = []
+    for one in found:
+        if one.left or one.changes:
+            again = f"agentsync init --agents {one.client.name}"
+            checks.append(Check("warn", f"{one.client.name}: {one.path} is from another version", again))
+        else:
+            note = f" ({one.client.note})" if one.client.note else ""
+            checks.append(Check("ok", f"{one.client.name}: {one.path}{note}"))
+    if any(one.client.hooks for one in found) and not shutil.which(COMMAND, path=repo.environ.get("PATH")):
+        checks.append(
+            Check("bad", f"{COMMAND} is not on PATH: agents' hooks allow everything", "pipx install agentsync-hooks")
+        )
+    return checks
 
 
 def _past_the_gates(repo: Repo) -> list[Check]:

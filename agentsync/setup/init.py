@@ -14,6 +14,8 @@ from agentsync.git.repo import Repo
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.migrations.series import all_series, show_series
 from agentsync.setup import blocks
+from agentsync.setup.clients.install import Planned, detected, plan, write
+from agentsync.setup.clients.table import FAZM
 from agentsync.setup.drivers import install_drivers
 from agentsync.setup.excludes import LINES, add_excludes, exclude_file
 from agentsync.setup.files import read_or_empty, write_whole
@@ -21,7 +23,7 @@ from agentsync.setup.hooks import Plan, install_hooks, plan_hooks
 from agentsync.setup.resources import TEMPLATES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from agentsync.config.load import Base
 
@@ -48,6 +50,7 @@ class Found(NamedTuple):
     has_config: bool
     series: tuple[str, ...]
     beside: tuple[str, ...]
+    clients: tuple[Planned, ...] = ()
 
 
 class Step(NamedTuple):
@@ -58,8 +61,8 @@ class Step(NamedTuple):
     committed: bool = False
 
 
-def look(repo: Repo, base_name: str) -> Found:
-    """See what is there."""
+def look(repo: Repo, base_name: str, agents: Sequence[str] | None = None) -> Found:
+    """See what is there; `agents` names the clients to set up, None those that are detected."""
     base = find_base(repo)
     if base_name:
         base = base._replace(ref=HEADS + base_name, commit=resolve_ref(repo, HEADS + base_name))
@@ -74,7 +77,8 @@ def look(repo: Repo, base_name: str) -> Found:
     from agentsync.config.schema import defaults
 
     series = tuple(show_series(one) for one in all_series(repo, InForce(base, defaults())))
-    return Found(base, plan_hooks(repo), has_config, series, beside)
+    names = agents if agents is not None else [] if has_config else detected(repo)
+    return Found(base, plan_hooks(repo), has_config, series, beside, tuple(plan(repo, names)))
 
 
 def steps(repo: Repo, found: Found) -> list[Step]:
@@ -90,14 +94,22 @@ def steps(repo: Repo, found: Found) -> list[Step]:
         Step(str(exclude_file(repo)), f"ignores {' and '.join(LINES)}"),
         Step(os.path.join(repo.common_dir, "info", "attributes"), "TASKS.md merges by task"),
     ]
+    clients = [
+        Step(os.path.relpath(one.path, repo.top) if one.client is not FAZM else str(one.path),
+             f"{one.client.name} asks before it edits" if one.client.hooks else f"{one.client.name}'s settings",
+             committed=one.client is not FAZM)
+        for one in found.clients if one.changes
+    ]  # fmt: skip
     if found.has_config:
-        return common
+        return common + clients
     files = [
         Step(FILE, "the settings, each with a comment", committed=True),
         Step("AGENTS.md", "rules for agents, in a block of its own", committed=True),
         Step("CLAUDE.md", "imports AGENTS.md", committed=True),
     ]
-    return common + files
+    if any(one.client.name == "gemini" for one in found.clients):
+        files.append(Step("GEMINI.md", "imports AGENTS.md", committed=True))
+    return common + files + clients
 
 
 def config_text(repo: Repo, found: Found) -> str:
@@ -139,7 +151,7 @@ def _block_into(repo: Repo, name: str, body: str, head: str) -> None:
 
 
 def _imports_agents(text: str) -> bool:
-    return "@AGENTS.md" in text
+    return "@AGENTS.md" in text or "@./AGENTS.md" in text
 
 
 def apply(repo: Repo, found: Found) -> list[str]:
@@ -148,8 +160,12 @@ def apply(repo: Repo, found: Found) -> list[str]:
     repo.git("config", "agentsync.base", found.base.name)
     add_excludes(repo)
     install_drivers(repo)
+    write(found.clients)
+    top = os.path.join(os.path.realpath(repo.top), "")
+    places = [os.path.realpath(one.path) for one in found.clients if one.changes]
+    clients = [place.removeprefix(top) for place in places if place.startswith(top)]
     if found.has_config:
-        return []
+        return clients
     config = Path(repo.top) / FILE
     if not config.exists():
         write_whole(config, config_text(repo, found).encode())
@@ -159,9 +175,12 @@ def apply(repo: Repo, found: Found) -> list[str]:
     _block_into(repo, "AGENTS.md", template("AGENTS.md"), template("AGENTS.head.md"))
     claude = Path(repo.top) / "CLAUDE.md"
     same = claude.exists() and (Path(repo.top) / "AGENTS.md").samefile(claude)
-    if not same and not _imports_agents(read_or_empty(claude).decode("utf-8", "replace")):
-        _block_into(repo, "CLAUDE.md", template("CLAUDE.md"), "")
-    return [FILE, "AGENTS.md", *([] if same else ["CLAUDE.md"])]
+    importing = [] if same else ["CLAUDE.md"]
+    importing += ["GEMINI.md"] if any(one.client.name == "gemini" for one in found.clients) else []
+    for name in importing:
+        if not _imports_agents(read_or_empty(Path(repo.top) / name).decode("utf-8", "replace")):
+            _block_into(repo, name, template(name), "")
+    return [FILE, "AGENTS.md", *importing, *clients]
 
 
 def template(name: str) -> str:
@@ -177,4 +196,5 @@ def summary(found: Found) -> Mapping[str, object]:
         "hooks": found.hooks.mode,
         "migrations": list(found.series),
         "beside": list(found.beside),
+        "agents": [one.client.name for one in found.clients],
     }

@@ -1,0 +1,168 @@
+"""Agents' settings files: ours put in and taken out, every other byte left alone."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from conftest import Tree
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentsync.setup.clients import aider
+from agentsync.setup.clients.install import with_hooks, without_hooks
+from agentsync.setup.clients.table import CLIENTS
+
+WITH_HOOKS = [one for one in CLIENTS.values() if one.hooks]
+EVENTS = sorted({event for one in WITH_HOOKS for event, _ in one.hooks})
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, min_size=1, max_size=3) | st.dictionaries(st.text(max_size=6), inner, min_size=1),
+    max_leaves=8,
+)
+foreign = st.fixed_dictionaries({"matcher": st.text(max_size=5)}, optional={
+    "hooks": st.just([{"type": "command", "command": "mine"}]), "command": st.just("true")})  # fmt: skip
+hooks = st.dictionaries(st.sampled_from(EVENTS), st.lists(foreign, min_size=1, max_size=2), min_size=1)
+documents = st.dictionaries(st.text(max_size=6).filter(lambda key: key not in ("hooks", "version")), plain, min_size=1)
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> str:
+    """A settings file of somebody's, in any usual style."""
+    value = draw(documents)
+    if draw(st.booleans()):
+        value["hooks"] = draw(hooks)
+    value["version"] = 1
+    indent = draw(st.sampled_from([None, 2, 4, "\t"]))
+    text = json.dumps(value, indent=indent, ensure_ascii=draw(st.booleans()))
+    text = text.replace("\n", draw(st.sampled_from(["\n", "\r\n"])))
+    return text + draw(st.sampled_from(["", "\n"]))
+
+
+@given(text=texts(), client=st.sampled_from(WITH_HOOKS))
+def test_what_is_put_in_leaves_the_rest_and_comes_out_again(text: str, client) -> None:  # type: ignore[no-untyped-def]
+    done = with_hooks(client, text)
+    assert with_hooks(client, done) == done
+    assert without_hooks(done) == text
+    before, after = json.loads(text), json.loads(done)
+    for event, entry in client.hooks:
+        assert after["hooks"][event] == [*before.get("hooks", {}).get(event, []), entry]
+    assert {key: value for key, value in after.items() if key != "hooks"} == {
+        key: value for key, value in before.items() if key != "hooks"
+    }
+
+
+@pytest.mark.parametrize("client", WITH_HOOKS, ids=lambda one: one.name)
+def test_an_older_entry_is_replaced_and_none_stands_twice(client) -> None:  # type: ignore[no-untyped-def]
+    done = with_hooks(client, "")
+    older = done.replace('"timeout": 10', '"timeout": 99').replace('"timeoutSec": 10', '"timeoutSec": 99')
+    assert json.loads(with_hooks(client, older)) == json.loads(done)
+    assert done.count("exec agentsync-hook") == len(client.hooks)
+
+
+@pytest.mark.parametrize("text", ["// c\n{}", "[]", "{", '{"hooks": []}', '{"hooks": {"PreToolUse": {}}}', "\ufeff{}"])
+def test_what_is_of_another_shape_is_left_alone(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        with_hooks(CLIENTS["claude"], text)
+
+
+@given(
+    st.lists(st.sampled_from(["model: x", "# read: a", "read: b", "git-commit-verify: true", "auto-commits: false"]))
+)
+def test_aiders_lines_are_added_once_and_taken_out(rows: list[str]) -> None:
+    text = "".join(row + "\n" for row in rows)
+    done, left = aider.put(text)
+    assert aider.put(done) == (done, left)
+    assert aider.take_out(done) == text
+    assert ("read: [AGENTS.md]" in left) == ("read: b" in rows)
+
+
+def test_init_sets_up_the_clients_that_it_is_told(bare_tree: Tree) -> None:
+    names = "claude,codex,cursor,gemini,copilot,aider"
+    bare_tree.write(".claude/settings.json", '{\n    "model": "x"\n}\n')
+    done = bare_tree.sync("init", "--yes", "--agents", names)
+    assert done.code == 0, done
+    for path in (".claude/settings.json", ".codex/hooks.json", ".cursor/hooks.json", ".gemini/settings.json",
+                 ".github/hooks/agentsync.json", ".aider.conf.yml", "GEMINI.md"):  # fmt: skip
+        assert path in done.out
+        assert path in done.err, "it is named among the files to commit"
+        assert (bare_tree.path / path).exists()
+    assert "/hooks" in done.err, "Codex wants an approval"
+    bare_tree.ok("add", ".")
+    bare_tree.ok("commit", "-qm", "agentsync")
+    bare_tree.synced("init", "--yes", "--agents", names)
+    assert bare_tree.ok("status", "--porcelain") == ""
+    shown = bare_tree.synced("doctor")
+    for name in names.split(","):
+        assert f"ok   {name}: " in shown
+    bare_tree.synced("uninstall", "--yes")
+    assert bare_tree.read(".claude/settings.json") == '{\n    "model": "x"\n}\n'
+    for path in (".codex/hooks.json", ".cursor/hooks.json", ".gemini/settings.json", ".github/hooks/agentsync.json",
+                 ".aider.conf.yml"):  # fmt: skip
+        assert not (bare_tree.path / path).exists()
+
+
+def test_clients_are_detected_by_their_folders(bare_tree: Tree) -> None:
+    (bare_tree.path / ".cursor").mkdir()
+    home = Path(bare_tree.environ["HOME"])
+    (home / ".codex").mkdir()
+    out = bare_tree.synced("init", "--dry-run")
+    assert ".cursor/hooks.json" in out
+    assert ".codex/hooks.json" in out
+    assert ".claude" not in out
+    assert ".codex" not in bare_tree.synced("init", "--dry-run", "--agents", "none")
+
+
+def test_codex_reads_the_main_checkout(bare_tree: Tree) -> None:
+    linked = bare_tree.worktree("linked")
+    linked.synced("init", "--yes", "--agents", "codex")
+    assert (bare_tree.path / ".codex/hooks.json").exists()
+    assert not (linked.path / ".codex/hooks.json").exists()
+
+
+def test_a_file_with_comments_is_left_alone_and_the_snippet_shown(bare_tree: Tree) -> None:
+    text = '{\n  // mine\n  "model": "x"\n}\n'
+    bare_tree.write(".claude/settings.json", text)
+    done = bare_tree.sync("init", "--yes", "--agents", "claude")
+    assert done.code == 0
+    assert bare_tree.read(".claude/settings.json") == text
+    assert "left alone" in done.err
+    assert '"PreToolUse"' in done.err
+
+
+def test_a_desktop_agent_gets_a_server_with_whole_paths(bare_tree: Tree) -> None:
+    home = Path(bare_tree.environ["HOME"])
+    (home / ".fazm").mkdir()
+    servers = home / ".fazm/mcp-servers.json"
+    servers.write_text('{"other": {"command": "x", "args": []}}\n')
+    bare_tree.synced("init", "--yes")
+    entry = json.loads(servers.read_text())["agentsync"]
+    assert entry["args"] == ["mcp", "--repo", str(bare_tree.path), "--agent", "fazm"]
+    assert Path(entry["command"]).is_absolute()
+    bare_tree.synced("uninstall", "--yes")
+    assert servers.read_text() == '{"other": {"command": "x", "args": []}}\n'
+
+
+def test_an_unknown_client_is_named_with_those_known(bare_tree: Tree) -> None:
+    done = bare_tree.sync("init", "--yes", "--agents", "claude,nonesuch")
+    assert done.code == 2
+    assert "nonesuch" in done.err
+    assert "known: claude, codex" in done.err
+
+
+def test_without_our_command_a_hook_allows(tmp_path: Path, bare_tree: Tree) -> None:
+    """Copilot refuses where a hook fails, so a machine without agentsync must not."""
+    for client in WITH_HOOKS:
+        for _, entry in client.hooks:
+            inner = entry.get("hooks", [entry])[0]  # type: ignore[index]
+            line = inner.get("command") or inner.get("bash")
+            done = bare_tree.run("/bin/sh", "-c", line, PATH="/nonexistent")
+            assert (done.code, done.out.strip()) == (0, "{}")
+
+
+def test_the_script_of_the_hooks_is_one_of_the_package() -> None:
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())
+    assert project["project"]["scripts"]["agentsync-hook"] == "agentsync.agents.main:main"
