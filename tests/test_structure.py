@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "agentsync"
 DOCUMENTS = [ROOT / "README.md", ROOT / "templates" / "AGENTS.md", *sorted((ROOT / "docs").glob("*.md"))]
 ORDER = [
-    {"lean", "errors", "text", "record"},
+    {"lean", "errors", "text", "record", "files"},
     {"config.patterns", "config.schema"},
     {"merging"},
     {"git"},
@@ -32,7 +32,7 @@ ORDER = [
     {"drivers"},
     {"setup"},
     {"worktrees", "landing"},
-    {"news"},
+    {"news", "overview"},
     {"agents"},
     {"cli"},
 ]

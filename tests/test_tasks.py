@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import time
+
 import pytest
 from conftest import Tree
 from hypothesis import given
@@ -245,3 +248,49 @@ def test_merging_anothers_finished_task_is_not_marking_it(main: Tree, way: str) 
     one.synced("task", "done")
     one.ok("commit", "-qam", "done")
     two.ok("merge", "-q", "--no-edit", way, "one")
+
+
+def test_what_a_task_took_is_kept_and_stands_in_the_trailers(main: Tree, one: Tree) -> None:
+    main.commit("TASKS.md", "# Tasks\n\n- [ ] **T-1** Limits\n")
+    one.ok("merge", "-q", "main")
+    one.synced("task", "claim", "T-1")
+    assert one.sync("task", "done", "--tokens", "many").code == 2
+    assert one.sync("task", "done", "--cost", "1,5").code == 2
+    one.synced("task", "done", "--tokens", "120000", "--cost", "$0.85")
+    one.ok("commit", "-qam", "Limits")
+    keys = ("Task", "Tokens", "Cost")
+    trailers = [one.ok("log", "-1", f"--format=%(trailers:key={key},valueonly)") for key in keys]
+    assert trailers == ["T-1", "120000", "0.85 USD"]
+    one.commit("a.txt", "a\n")
+    assert one.ok("log", "-1", "--format=%(trailers:key=Tokens,valueonly)") == ""
+
+
+def test_the_stop_reads_what_the_transcript_says(main: Tree, one: Tree) -> None:
+    main.commit("TASKS.md", "# Tasks\n\n- [ ] **T-1** Limits\n")
+    one.ok("merge", "-q", "main")
+    one.synced("task", "claim", "T-1")
+    when = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() + 5))
+    usage = {"input_tokens": 1000, "output_tokens": 34}
+    row = {"type": "assistant", "timestamp": when, "message": {"id": "m1", "usage": usage}}
+    transcript = one.path.parent / "t.jsonl"
+    transcript.write_text(json.dumps(row) + "\n")
+    payload = {"hook_event_name": "Stop", "cwd": str(one.path), "transcript_path": str(transcript)}
+    one.run("agentsync-hook", "claude", stdin=json.dumps(payload))
+    assert json.loads(one.synced("task", "show", "T-1", "--json"))["data"]["claim"]["tokens"] == 1034
+    second = one.path.parent / "t2.jsonl"
+    second.write_text(json.dumps(row) + "\n")
+    one.run("agentsync-hook", "claude", stdin=json.dumps({**payload, "transcript_path": str(second)}))
+    assert json.loads(one.synced("task", "show", "T-1", "--json"))["data"]["claim"]["tokens"] == 2068
+
+
+def test_a_task_of_another_surface_is_not_handed_to_those_who_edit_files(main: Tree, one: Tree) -> None:
+    main.commit(
+        "TASKS.md",
+        "# Tasks\n\n- [ ] **T-1** Ask the bank\n  - surface: desktop\n\n- [ ] **T-2** Limits\n  - depends: T-1\n",
+    )
+    one.ok("merge", "-q", "main")
+    assert one.sync("task", "next").code == 1
+    assert one.synced("task", "next", "--claim", "--surface", "desktop").startswith("T-1")
+    one.synced("task", "done", "T-1")
+    assert one.ok("status", "--porcelain") == "", "there is nothing to commit"
+    assert one.synced("task", "next").startswith("T-2")

@@ -9,7 +9,6 @@ import click
 from agentsync.cli.here import Here, open_here
 from agentsync.cli.locks import AGENT_OPTION
 from agentsync.cli.output import answer, answer_json, narrate, table
-from agentsync.cli.overview import overview, screen_row
 from agentsync.errors import UsageError
 from agentsync.git.refs import is_zero
 from agentsync.git.repo import git_elsewhere
@@ -21,6 +20,7 @@ from agentsync.locks.say import holding
 from agentsync.locks.targets import repo_path
 from agentsync.locks.touching import touching
 from agentsync.news import news
+from agentsync.overview import overview, screen_row
 from agentsync.phases.phase import current_phase
 from agentsync.setup.audit import audit
 from agentsync.setup.review import NOT_JUDGED, review

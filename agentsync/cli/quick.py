@@ -16,10 +16,10 @@ _FLAGS = {"--json", "--all", "--force", "--claim"}
 OPTIONS = {
     "lock": {"--for": "lease", "--reason": "reason", "--agent": "agent", "--json": "as_json"},
     "unlock": {"--reason": "reason", "--agent": "agent", "--all": "everything", "--force": "force"},
-    "task next": {"--claim": "wanted", "--json": "as_json", "--agent": "agent"},
+    "task next": {"--claim": "wanted", "--surface": "surface", "--json": "as_json", "--agent": "agent"},
     "task claim": {"--agent": "agent"},
     "task release": {"--agent": "agent"},
-    "task done": {"--agent": "agent"},
+    "task done": {"--tokens": "tokens", "--cost": "cost", "--agent": "agent"},
 }
 # How many plain words each takes.
 _WORDS = {"task next": (0, 0), "task claim": (1, 1), "task release": (1, 1), "task done": (0, 1)}
@@ -70,9 +70,10 @@ def _run(name: str, plain: list[str], given: dict[str, str | bool]) -> int:
     from agentsync.cli.task_actions import run_claim, run_done, run_next, run_release
 
     if name == "task next":
-        return run_next(wanted=bool(given.get("wanted")), as_json=bool(given.get("as_json")), agent=agent)
+        wanted, as_json = bool(given.get("wanted")), bool(given.get("as_json"))
+        return run_next(wanted=wanted, surface=str(given.get("surface", "")), as_json=as_json, agent=agent)
     if name == "task claim":
         return run_claim(plain[0], (), agent)
     if name == "task release":
         return run_release(plain[0], agent)
-    return run_done(plain[0] if plain else "", agent)
+    return run_done(plain[0] if plain else "", str(given.get("tokens", "")), str(given.get("cost", "")), agent)

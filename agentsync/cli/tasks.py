@@ -7,23 +7,9 @@ import click
 from agentsync.cli.here import open_here
 from agentsync.cli.locks import AGENT_OPTION
 from agentsync.cli.output import answer, answer_json, narrate, table
-from agentsync.cli.task_actions import (
-    claims_by_id,
-    done_ids,
-    holders_and_files,
-    plan_now,
-    plan_path,
-    print_task,
-    read_plan,
-    require_task,
-    run_claim,
-    run_done,
-    run_next,
-    run_release,
-)
+from agentsync.cli.task_actions import print_task, run_claim, run_done, run_next, run_release
 from agentsync.errors import UsageError
-from agentsync.lean import TYPE_CHECKING
-from agentsync.setup.files import read_or_empty, write_whole
+from agentsync.files import read_or_empty, write_whole
 from agentsync.tasks.claims import (
     claim_of,
     claim_record,
@@ -31,11 +17,9 @@ from agentsync.tasks.claims import (
     taken_line,
 )
 from agentsync.tasks.grammar import FILE, added, decode, duplicates, encode, find, next_id, parse
+from agentsync.tasks.plan import claims_by_id, done_ids, holders_and_files, plan_now, plan_path, read_plan, require_task
 from agentsync.tasks.rules import available, scopes_overlap
 from agentsync.text import one_line, quoted
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.group(short_help="The plan in TASKS.md and who has what of it.")
@@ -49,8 +33,10 @@ def task() -> None:
 def list_(as_json: bool, agent: str) -> int:  # noqa: FBT001
     """Every task with its state and who has it."""
     here = open_here(agent, register=False)
-    tasks, claims = plan_now(here), claims_by_id(here, here.store.snapshot())
-    free, waiting = available(tasks, done_ids(here, tasks), holders_and_files(claims))
+    tasks, claims = plan_now(here.repo, here.rules), claims_by_id(here.repo, here.rules, here.store.snapshot())
+    free, waiting = available(
+        tasks, done_ids(here.repo, here.rules, tasks, list(claims.values())), holders_and_files(claims)
+    )
     state = {one.id: "free" for one in free} | {one.task.id: one.why for one in waiting}
     unlisted = [claim for key, claim in claims.items() if key not in {one.id.lower() for one in tasks}]
     if as_json:
@@ -68,11 +54,12 @@ def list_(as_json: bool, agent: str) -> int:  # noqa: FBT001
 
 @task.command("next")
 @click.option("--claim", "wanted", is_flag=True, help="Claim it in the same step.")
+@click.option("--surface", default="", metavar="NAME", help="Of the tasks that are no work on files, such as desktop.")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 @AGENT_OPTION
-def next_(wanted: bool, as_json: bool, agent: str) -> int:  # noqa: FBT001
+def next_(wanted: bool, surface: str, as_json: bool, agent: str) -> int:  # noqa: FBT001
     """The first task that is free, whose dependencies are met and whose files nobody works on."""
-    return run_next(wanted=wanted, as_json=as_json, agent=agent)
+    return run_next(wanted=wanted, surface=surface, as_json=as_json, agent=agent)
 
 
 @task.command()
@@ -82,7 +69,7 @@ def next_(wanted: bool, as_json: bool, agent: str) -> int:  # noqa: FBT001
 def show(name: str, as_json: bool, agent: str) -> int:  # noqa: FBT001
     """One task: its title, files, dependencies and holder."""
     here = open_here(agent, register=False)
-    one = require_task(plan_now(here), name)
+    one = require_task(plan_now(here.repo, here.rules), name)
     claim = claim_of(here.store.snapshot(), one.id)
     live = claim if claim and is_live(here.repo, here.rules.base, here.store.snapshot(), claim) else None
     if as_json:
@@ -90,6 +77,11 @@ def show(name: str, as_json: bool, agent: str) -> int:  # noqa: FBT001
         return 0
     print_task(one)
     answer(f"  state: {'done' if one.done else taken_line(live) if live else 'free'}")
+    if live and live.progress:
+        answer(f"  progress: {quoted(live.progress)}")
+    if live and (live.tokens or live.cost):
+        spent = [f"{live.tokens} tokens"] if live.tokens else []
+        answer("  spent: " + ", ".join([*spent, *([f"{one_line(live.cost, 20)} USD"] if live.cost else [])]))
     return 0
 
 
@@ -102,17 +94,17 @@ def show(name: str, as_json: bool, agent: str) -> int:  # noqa: FBT001
 def add(title: str, name: str, files: tuple[str, ...], depends: tuple[str, ...], agent: str) -> int:
     """Add a task to TASKS.md here; commit it to share it."""
     here = open_here(agent)
-    data = read_or_empty(plan_path(here))
+    data = read_or_empty(plan_path(here.repo))
     text = decode(data)
     tasks = parse(text)
-    chosen = name or next_id(read_plan(here))
+    chosen = name or next_id(read_plan(here.repo, here.rules))
     if find(tasks, chosen):
         raise UsageError(f"{FILE} has {quoted(chosen, 60)} already", "an id names one task", "agentsync task list")
     if not parse(f"- [ ] **{chosen}** x\n") or parse(f"- [ ] **{chosen}** x\n")[0].id != chosen:
         raise UsageError(
             f"{quoted(chosen, 60)} cannot be a task's id", "such as T-012 or LIN-482", "agentsync task add TITLE"
         )
-    write_whole(plan_path(here), encode(added(text, chosen, one_line(title), files, depends)))
+    write_whole(plan_path(here.repo), encode(added(text, chosen, one_line(title), files, depends)))
     answer(chosen)
     narrate(f"commit {FILE}: other worktrees see the task when it has landed")
     return 0
@@ -137,10 +129,15 @@ def release(name: str, agent: str) -> int:
 
 @task.command()
 @click.argument("name", metavar="[ID]", default="")
+@click.option("--tokens", default="", metavar="N", help="What it took: tokens, in and out.")
+@click.option("--cost", default="", metavar="USD", help="What it took: US dollars.")
 @AGENT_OPTION
-def done(name: str, agent: str) -> int:
-    """Finish a claimed task: ticks it in TASKS.md here, to be committed with the work."""
-    return run_done(name, agent)
+def done(name: str, tokens: str, cost: str, agent: str) -> int:
+    """Finish a claimed task: ticks it in TASKS.md here, to be committed with the work.
+
+    What it took is kept with the claim, and stands in the trailers of the commit that ticks it.
+    """
+    return run_done(name, tokens, cost, agent)
 
 
 @task.command()
@@ -149,7 +146,7 @@ def done(name: str, agent: str) -> int:
 def check(as_json: bool, agent: str) -> int:  # noqa: FBT001
     """Open tasks whose files overlap, and those that name no files; exit 1 when there are any."""
     here = open_here(agent, register=False)
-    tasks = [one for one in plan_now(here) if one.open]
+    tasks = [one for one in plan_now(here.repo, here.rules) if one.open]
     overlaps = [
         (one.id, other.id, shared)
         for index, one in enumerate(tasks)
@@ -157,8 +154,10 @@ def check(as_json: bool, agent: str) -> int:  # noqa: FBT001
         if (shared := scopes_overlap(one.files, other.files))
     ]
     bare = [one.id for one in tasks if not one.files]
-    twice = duplicates(read_plan(here))
-    unknown = [(one.id, name) for one in tasks for name in one.depends if not find(read_plan(here), name)]
+    twice = duplicates(read_plan(here.repo, here.rules))
+    unknown = [
+        (one.id, name) for one in tasks for name in one.depends if not find(read_plan(here.repo, here.rules), name)
+    ]
     if as_json:
         answer_json({"overlaps": overlaps, "without_files": bare, "unknown_dependencies": unknown,
                      "duplicates": twice})  # fmt: skip

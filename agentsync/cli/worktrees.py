@@ -7,8 +7,8 @@ import click
 from agentsync.cli.here import open_here
 from agentsync.cli.locks import AGENT_OPTION
 from agentsync.cli.output import answer, answer_json, narrate, table
-from agentsync.cli.overview import overview, screen_row
 from agentsync.errors import UsageError
+from agentsync.overview import overview, screen_row
 from agentsync.text import quoted
 from agentsync.worktrees.add import add_worktree
 from agentsync.worktrees.remove import find_worktree, remove_worktree

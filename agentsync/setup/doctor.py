@@ -10,6 +10,7 @@ from pathlib import Path
 
 from agentsync.config.load import in_force
 from agentsync.errors import AgentsyncError, DamagedError
+from agentsync.files import read_or_empty
 from agentsync.gates.unseen import standing_notice
 from agentsync.git.refs import worktrees
 from agentsync.git.repo import Repo, git_elsewhere, git_version
@@ -22,7 +23,6 @@ from agentsync.setup.clients.install import installed
 from agentsync.setup.clients.table import COMMAND
 from agentsync.setup.drivers import TASKS_LINE, attributes_file, install_drivers
 from agentsync.setup.excludes import LINES, add_excludes, exclude_file
-from agentsync.setup.files import read_or_empty
 from agentsync.setup.hooks import OURS, hooks_path_setting, install_hooks, is_ours, plan_hooks, shim
 from agentsync.setup.init import template
 from agentsync.state.journal import read_events

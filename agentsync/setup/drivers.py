@@ -9,10 +9,10 @@ from pathlib import Path
 from agentsync.config.patterns import matches
 from agentsync.drivers.main import DRIVERS
 from agentsync.drivers.structure import PROGRAM, SUFFIXES
+from agentsync.files import read_or_empty, write_whole
 from agentsync.git.repo import Repo
 from agentsync.merging.formats import FORMATS
 from agentsync.merging.generated import KNOWN
-from agentsync.setup.files import read_or_empty, write_whole
 from agentsync.setup.hooks import shim
 from agentsync.text import shell_word
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agentsync.files import read_or_empty, write_whole
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.markers import EXCLUDE_LINE
-from agentsync.setup.files import read_or_empty, write_whole
 
 if TYPE_CHECKING:
     from agentsync.git.repo import Repo

@@ -6,10 +6,10 @@ import os
 import sys
 from pathlib import Path
 
+from agentsync.files import read_or_empty, write_whole
 from agentsync.git.repo import Repo, git_version
 from agentsync.holders.identity import AGENT_TOOL_VARIABLES
 from agentsync.lean import NamedTuple
-from agentsync.setup.files import read_or_empty, write_whole
 from agentsync.setup.resources import HOOKS, LIBRARY
 from agentsync.text import shell_word
 

@@ -9,6 +9,7 @@ import tomli_w
 
 from agentsync.config.load import find_base, init_copy, parse_text
 from agentsync.config.schema import FILE, SETTINGS
+from agentsync.files import read_or_empty, write_whole
 from agentsync.git.refs import HEADS, resolve_ref
 from agentsync.git.repo import Repo
 from agentsync.lean import TYPE_CHECKING, NamedTuple
@@ -18,7 +19,6 @@ from agentsync.setup.clients.install import Planned, detected, plan, write
 from agentsync.setup.clients.table import FAZM
 from agentsync.setup.drivers import install_drivers
 from agentsync.setup.excludes import LINES, add_excludes, exclude_file
-from agentsync.setup.files import read_or_empty, write_whole
 from agentsync.setup.hooks import Plan, install_hooks, plan_hooks
 from agentsync.setup.resources import TEMPLATES
 

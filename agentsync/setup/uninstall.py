@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+from agentsync.files import read_or_empty
 from agentsync.git.refs import worktrees
 from agentsync.git.repo import ROOM, Repo, private_dir_of
 from agentsync.locks.markers import take_away
@@ -14,7 +15,6 @@ from agentsync.setup import blocks
 from agentsync.setup.clients.install import take_out as take_out_of_clients
 from agentsync.setup.drivers import remove_drivers
 from agentsync.setup.excludes import ENV_FILE, remove_excludes
-from agentsync.setup.files import read_or_empty
 from agentsync.setup.hooks import remove_hooks
 from agentsync.state.store import Store
 

@@ -32,6 +32,7 @@ class Claim(NamedTuple):
 
     `by_commit`: a commit that marks it in TASKS.md made the claim, which holds while a branch has that mark.
     `tokens` and `cost` (US dollars, as text) are what the work took, 0 and empty when nobody said.
+    `surface`: where it is done if not in files, such as `desktop`; `progress`: what its holder said last.
     """
 
     id: str
@@ -46,6 +47,8 @@ class Claim(NamedTuple):
     by_commit: bool = False
     tokens: int = 0
     cost: str = ""
+    surface: str = ""
+    progress: str = ""
 
 
 def place_of(task_id: str) -> bytes:
@@ -71,6 +74,8 @@ def claim_record(claim: Claim) -> Record:
         "by_commit": int(claim.by_commit),
         "tokens": claim.tokens,
         "cost": claim.cost,
+        "surface": claim.surface,
+        "progress": one_line(claim.progress),
     }
 
 
@@ -89,6 +94,8 @@ def parse_claim(record: Record) -> Claim:
         bool(number_of(record, "by_commit")),
         number_of(record, "tokens"),
         text_of(record, "cost"),
+        text_of(record, "surface"),
+        text_of(record, "progress"),
     )
 
 
@@ -160,6 +167,7 @@ def take_claim(
     rules: InForce,
     holder: Holder,
     choose: Callable[[Snapshot], tuple[str, str, tuple[str, ...]]],
+    surface: str = "",
 ) -> Claim:
     """Claim the task (id, title, files) that `choose` picks on a snapshot, in one swap.
 
@@ -172,7 +180,7 @@ def take_claim(
         known = claim_of(snapshot, task_id)
         if known and known.holder != holder and is_live(repo, rules.base, snapshot, known):
             raise refused_claim(known)
-        claim = new_claim(repo, rules, holder, task_id, title, files)
+        claim = new_claim(repo, rules, holder, task_id, title, files)._replace(surface=surface)
         mine = known is not None and known.holder == holder
         got[:] = [claim._replace(since=known.since) if known and mine else claim]
         return Change(f"claim {task_id}", holder.key, {place_of(task_id): claim_record(got[0])})

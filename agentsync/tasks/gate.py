@@ -26,6 +26,7 @@ from agentsync.text import one_line, quoted, shell_path, shell_word, show_path
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agentsync.git.objects import Change
     from agentsync.judging.scene import Scene
     from agentsync.record import Record
     from agentsync.tasks.grammar import Task
@@ -46,8 +47,20 @@ def judge_tasks(scene: Scene, move: Transition, ref: str) -> Verdict:
     findings += _scope(scene, move, claims)
     if not mine and not records:
         findings += _without_claim(scene, move, ref, {claim.id.lower() for claim in claims})
-    trailers = tuple(f"Task: {claim.id}" for claim in own[:1])
-    return Verdict(tuple(findings), records, trailers)
+    finished = _finished_here(scene, marked, mine) if marked else []
+    trailers = [f"Task: {claim.id}" for claim in (finished or own)[:1]]
+    trailers += [f"Tokens: {claim.tokens}" for claim in finished[:1] if claim.tokens]
+    trailers += [f"Cost: {one_line(claim.cost, 20)} USD" for claim in finished[:1] if claim.cost]
+    return Verdict(tuple(findings), records, tuple(trailers))
+
+
+def _finished_here(scene: Scene, marked: Change, mine: Sequence[Claim]) -> list[Claim]:
+    """The holder's finished tasks that a change of TASKS.md ticks."""
+    if not any(claim.done for claim in mine):
+        return []
+    before, after = _parsed(scene, marked.old), _parsed(scene, marked.new)
+    ticked = {key for key, task in after.items() if task.done and not (key in before and before[key].done)}
+    return [claim for claim in mine if claim.done and claim.id.lower() in ticked]
 
 
 def _parsed(scene: Scene, blob: str) -> dict[str, Task]:

@@ -25,7 +25,10 @@ _BOM = "\ufeff"
 
 
 class Task(NamedTuple):
-    """One task: `line` is its line's index; `done` and `cancelled` come from its mark; `agent` may be empty."""
+    """One task: `line` is its line's index; `done` and `cancelled` come from its mark; `agent` may be empty.
+
+    `surface`: where the work is done if not in files, such as `desktop`.
+    """
 
     id: str
     title: str
@@ -37,6 +40,7 @@ class Task(NamedTuple):
     phase: str
     line: int
     has_id: bool
+    surface: str = ""
 
     @property
     def done(self) -> bool:
@@ -133,6 +137,8 @@ def _with_field(task: Task, key: str, value: str) -> Task:
         return task._replace(depends=(*task.depends, *_items(value)))
     if key in ("type", "kind"):
         return task._replace(kind=value)
+    if key == "surface":
+        return task._replace(surface=value.lower())
     return task
 
 

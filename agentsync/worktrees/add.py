@@ -8,6 +8,7 @@ import shutil
 
 from agentsync.config.trust import is_trusted
 from agentsync.errors import GitError, RefusedError, UsageError
+from agentsync.files import read_or_empty, write_whole
 from agentsync.git.refs import HEADS, head_of, resolve_ref, worktrees
 from agentsync.git.repo import Repo
 from agentsync.holders.identity import validate_agent
@@ -15,7 +16,6 @@ from agentsync.landing.room import last_lines, run_command
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.setup.doctor import by_framework, silent_hooks
 from agentsync.setup.excludes import ENV_FILE, add_excludes
-from agentsync.setup.files import read_or_empty, write_whole
 from agentsync.text import one_line, quoted, shell_word
 from agentsync.worktrees.environment import environment, port_of
 

@@ -8,11 +8,11 @@ import shutil
 import sys
 from pathlib import Path
 
+from agentsync.files import read_or_empty, write_whole
 from agentsync.git.repo import Repo
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.setup.clients import aider, splice
 from agentsync.setup.clients.table import AIDER, CLIENTS, FAZM, Client, is_ours
-from agentsync.setup.files import read_or_empty, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,0 +1,203 @@
+"""The plan as a worktree sees it: its own TASKS.md, what base has beside it, and what the claims add to both."""
+
+from __future__ import annotations
+
+import os
+
+from agentsync.errors import RefusedError, UsageError
+from agentsync.files import read_or_empty, write_whole
+from agentsync.git.refs import HEADS
+from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.state.store import Change, Snapshot
+from agentsync.tasks.claims import (
+    Claim,
+    all_claims,
+    claim_record,
+    live_claims,
+    own_claim,
+    place_of,
+    settle_claims,
+    take_claim,
+)
+from agentsync.tasks.grammar import FILE, Task, decode, duplicates, encode, find, mark_done, parse
+from agentsync.tasks.rules import available
+from agentsync.text import one_line, quoted, shell_word
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentsync.config.load import InForce
+    from agentsync.git.repo import Repo
+    from agentsync.holders.identity import Holder
+    from agentsync.state.store import Store
+
+KEPT = 365 * 86400  # seconds that a finished task of another surface stays finished, with no branch to land
+
+
+def plan_path(repo: Repo) -> str:
+    """Where this worktree's TASKS.md is."""
+    return os.path.join(repo.top, FILE)
+
+
+def read_plan(repo: Repo, rules: InForce) -> list[Task]:
+    """The tasks in this worktree's TASKS.md, and those that base has beside them."""
+    tasks = parse(decode(read_or_empty(plan_path(repo))))
+    known = {one.id.lower() for one in tasks}
+    for plan in base_plans(repo, rules):
+        tasks += [one for one in plan if one.id.lower() not in known]
+        known |= {one.id.lower() for one in plan}
+    return tasks
+
+
+def base_plans(repo: Repo, rules: InForce) -> list[list[Task]]:
+    """The tasks in base's TASKS.md: the local branch's, and its upstream's."""
+    blobs = (f"{commit}:{FILE}" for commit in rules.base.commits)
+    return [parse(decode(repo.git("cat-file", "blob", blob, ok=()).out)) for blob in blobs]
+
+
+def landed_ids(repo: Repo, rules: InForce) -> dict[str, bool]:
+    """Which tasks base shows as done."""
+    return {one.id.lower(): True for plan in base_plans(repo, rules) for one in plan if one.done}
+
+
+def plan_now(repo: Repo, rules: InForce) -> list[Task]:
+    """The tasks here, with those that base shows as done marked so."""
+    landed = landed_ids(repo, rules)
+    return [one._replace(mark="x") if landed.get(one.id.lower()) else one for one in read_plan(repo, rules)]
+
+
+def done_ids(repo: Repo, rules: InForce, tasks: Sequence[Task], claims: Sequence[Claim]) -> set[str]:
+    """The tasks that count as done for this worktree: landed, ticked in its own history, or finished without files."""
+    data = repo.git("cat-file", "blob", f"HEAD:{FILE}", ok=()).out
+    in_history = {one.id.lower() for one in parse(decode(data)) if one.done}
+    elsewhere = {claim.id.lower() for claim in claims if claim.done and claim.surface}
+    cancelled = {one.id.lower() for one in tasks if one.mark == "-"}
+    return set(landed_ids(repo, rules)) | in_history | elsewhere | cancelled
+
+
+def claims_by_id(repo: Repo, rules: InForce, snapshot: Snapshot) -> dict[str, Claim]:
+    """The claims that hold, by their task's id in lower case."""
+    return {claim.id.lower(): claim for claim in live_claims(repo, rules.base, snapshot)}
+
+
+def holders_and_files(claims: dict[str, Claim]) -> dict[str, tuple[str, Sequence[str]]]:
+    """Who has each claimed task, and its files."""
+    return {key: (claim.holder.key, claim.files) for key, claim in claims.items()}
+
+
+def require_one(tasks: Sequence[Task], name: str) -> None:
+    """Raise UsageError where several tasks answer to a name."""
+    if name.lower() in duplicates(list(tasks)):
+        what = f"{FILE} has {quoted(name, 60)} more than once"
+        raise UsageError(what, "an id names one task", f"grep -n -i -e {shell_word(name)} {FILE}")
+
+
+def require_task(tasks: Sequence[Task], name: str) -> Task:
+    """The one task that a name means.
+
+    Raises UsageError where several answer to it, RefusedError where none does.
+    """
+    require_one(tasks, name)
+    found = find(list(tasks), name)
+    if found is None:
+        raise RefusedError(
+            f"no task {quoted(name, 60)} in {FILE}",
+            "a tracker's task may be claimed unlisted, with the files it is about",
+            f"agentsync task claim {shell_word(name)} --files 'src/**'",
+        )
+    return found
+
+
+def next_task(repo: Repo, store: Store, rules: InForce, holder: Holder, surface: str = "", *, wanted: bool) -> Task:
+    """The first task of a surface that is free, claimed in the same step if `wanted`.
+
+    Raises RefusedError where none is.
+    """
+    tasks = plan_now(repo, rules)
+    twice = duplicates(tasks)
+    tasks = [one for one in tasks if one.id.lower() not in twice]
+    settle_claims(store, holder, landed_ids(repo, rules))
+    _require_room(repo, rules)
+
+    def choose(snapshot: Snapshot) -> tuple[str, str, tuple[str, ...]]:
+        claims = claims_by_id(repo, rules, snapshot)
+        done = done_ids(repo, rules, tasks, list(claims.values()))
+        free, waiting = available(tasks, done, holders_and_files(claims))
+        free = [one for one in free if one.surface == surface]
+        if not free:
+            why = "; ".join(f"{one.task.id}: {one.why}" for one in waiting[:3]) or f"{FILE} has no open task"
+            raise RefusedError("no task is free", one_line(why), "agentsync task list")
+        return free[0].id, free[0].title, free[0].files
+
+    if wanted:
+        return require_task(tasks, take_claim(repo, store, rules, holder, choose, surface).id)
+    return require_task(tasks, choose(store.snapshot())[0])
+
+
+def claim_by_name(repo: Repo, store: Store, rules: InForce, holder: Holder, name: str, files: tuple[str, ...]) -> Claim:
+    """Claim one task.
+
+    Raises RefusedError where another has it, or it is done, UsageError where several tasks answer to the name.
+    """
+    tasks = read_plan(repo, rules)
+    found = require_task(tasks, name) if not files else find(tasks, name)
+    if found and (found.done or landed_ids(repo, rules).get(found.id.lower())):
+        raise RefusedError(f"task {found.id} is done already", "", "agentsync task next --claim")
+    chosen = (found.id, found.title, files or found.files) if found else (name, name, files)
+    return take_claim(repo, store, rules, holder, lambda _: chosen, found.surface if found else "")
+
+
+def _require_room(repo: Repo, rules: InForce) -> None:
+    limit = rules.config.number("tasks.limit")
+    if not limit or not rules.base.commits:
+        return
+    waiting = repo.lines("for-each-ref", f"--no-merged={rules.base.commits[0]}", "--format=%(refname)", "refs/heads")
+    if len(waiting) >= limit:
+        names = ", ".join(one_line(name.removeprefix(HEADS), 40) for name in waiting[:3])
+        raise RefusedError(
+            f"{len(waiting)} branches wait to land, and the limit is {limit}",
+            f"land one first: {names}",
+            "agentsync status",
+        )
+
+
+class Spent(NamedTuple):
+    """What a task took: tokens, and US dollars as text; 0 and empty where nobody says."""
+
+    tokens: int = 0
+    cost: str = ""
+
+
+def finish_task(repo: Repo, store: Store, rules: InForce, holder: Holder, name: str, spent: Spent) -> tuple[str, bool]:
+    """Mark a claimed task (the only one, without a name) as done; its id, and whether TASKS.md here was ticked.
+
+    Raises UsageError where the name is not clear, RefusedError where it is not this holder's.
+    """
+    tasks = read_plan(repo, rules)
+    snapshot = store.snapshot()
+    if not name:
+        mine = [one for one in live_claims(repo, rules.base, snapshot) if one.holder == holder and not one.done]
+        if len(mine) != 1:
+            ids = ", ".join(one.id for one in mine) or "none"
+            raise UsageError("which task is done?", f"claimed here: {ids}", "agentsync task done ID")
+        name = mine[0].id
+    require_one(tasks, name)
+    found = find(tasks, name)
+    wanted = found.id if found else name
+
+    def decide(snapshot: Snapshot) -> Change | None:
+        claim = own_claim(snapshot, holder, wanted)
+        until = claim.since + KEPT if claim.surface else claim.until
+        finished = claim._replace(
+            done=True, until=until, tokens=spent.tokens or claim.tokens, cost=spent.cost or claim.cost
+        )
+        return Change(f"done {wanted}", holder.key, {place_of(wanted): claim_record(finished)})
+
+    store.swap(decide)
+    data = read_or_empty(plan_path(repo))
+    in_file = find(parse(decode(data)), wanted)
+    surface = next((one.surface for one in all_claims(store.snapshot()) if one.id == wanted), "")
+    if in_file is None or surface:
+        return wanted, False
+    write_whole(plan_path(repo), encode(mark_done(decode(data), in_file, holder.agent)))
+    return wanted, True
