@@ -33,7 +33,7 @@ ORDER = [
     {"setup"},
     {"worktrees", "landing"},
     {"news", "overview"},
-    {"agents"},
+    {"agents", "mcp"},
     {"cli"},
 ]
 # Heavy modules that no plain commit may load (measured: 2 to 95 ms each).

@@ -32,6 +32,7 @@ COMMANDS = {
     "log": ("look", "What happened: the state's history and the journal."),
     "trust": ("setup", "Approve the commands that the settings name."),
     "uninstall": ("setup", "Take the hooks away again and restore what was there."),
+    "mcp": ("mcp", "Serve the operations to an agent over MCP, on stdio."),
     "demo": ("demo", "Three scripted agents collide in a scratch repository."),
     "completion": ("setup", "Print a completion script for bash, zsh or fish."),
 }

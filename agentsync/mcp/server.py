@@ -1,0 +1,120 @@
+"""The server on stdio, by the official SDK (extra `mcp`): eight tools, and the state as resources."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from mcp.server import MCPServer
+from mcp.server.mcpserver.resources import FunctionResource
+from mcp.server.mcpserver.tools import Tool
+from mcp_types import ToolAnnotations
+
+from agentsync import __version__
+from agentsync.judging.scene import Scene
+from agentsync.mcp import tools
+from agentsync.tasks.plan import Spent
+
+INSTRUCTIONS = (
+    "Keeps agents that work on one repository apart. repo: path of the worktree you edit in. "
+    "Claim a task before work, lock shared files before editing, reserve migration numbers. "
+    "A refusal is a result with ok=false and what to do next; without a shell, lock_paths again later, "
+    "or claim_task for other work."
+)
+LOOKS = ToolAnnotations(read_only_hint=True)
+DOES = ToolAnnotations(destructive_hint=False)
+Facts = dict[str, Any]
+
+
+class Tools:
+    """The tools as clients see them; their names, words and docstrings are what every agent pays for."""
+
+    def __init__(self, repo: str, agent: str) -> None:
+        self._repo = repo
+        self._agent = agent
+
+    def _at(self, repo: str) -> Scene:
+        return tools.open_at(repo or self._repo, self._agent, os.environ)
+
+    @tools.result
+    def status(self, paths: Sequence[str] = (), repo: str = "") -> Facts:
+        """Who works on what, and news for you; with paths (ask before editing): who locks or edits each."""
+        return tools.status(self._at(repo), list(paths))
+
+    @tools.result
+    def lock_paths(self, paths: Sequence[str], reason: str = "", repo: str = "") -> Facts:
+        """Lock files, folders or @resources: all or none."""
+        return tools.lock_paths(self._at(repo), list(paths), reason)
+
+    @tools.result
+    def unlock_paths(self, paths: Sequence[str] = (), repo: str = "") -> Facts:
+        """Give your locks back once committed; all without paths."""
+        return tools.unlock_paths(self._at(repo), list(paths))
+
+    @tools.result
+    def claim_task(self, task: str = "", surface: str = "", repo: str = "") -> Facts:
+        """Claim a task, or the next free one; surface "desktop": tasks without files."""
+        return tools.claim_task(self._at(repo), task, surface)
+
+    @tools.result
+    def update_task(
+        self,
+        task: str,
+        state: Literal["progress", "done", "released"],
+        note: str = "",
+        tokens: int = 0,
+        cost_usd: float = 0,
+        repo: str = "",
+    ) -> Facts:
+        """Report progress on your claimed task, finish it, or give it back."""
+        spent = Spent(tokens, f"{cost_usd:.4f}" if cost_usd else "")
+        return tools.update_task(self._at(repo), task, state, note, spent)
+
+    @tools.result
+    def list_tasks(self, repo: str = "") -> Facts:
+        """Every task and who has it."""
+        return {"tasks": tools.task_rows(self._at(repo))}
+
+    @tools.result
+    def reserve_migration_number(self, name: str, series: str = "", repo: str = "") -> Facts:
+        """Reserve the next migration number; returns the paths to create."""
+        return tools.reserve_number(self._at(repo), name, series)
+
+    @tools.result
+    def forecast_conflicts(self, repo: str = "") -> Facts:
+        """Merge conflicts to come with other worktrees and base."""
+        return tools.forecast_conflicts(self._at(repo))
+
+
+def build(repo: str, agent: str) -> MCPServer:
+    """The server; `repo` and `agent` are what a call that names none means."""
+    own = Tools(repo, agent)
+    looking = (own.status, own.list_tasks, own.forecast_conflicts)
+    doing = (own.lock_paths, own.unlock_paths, own.claim_task, own.update_task, own.reserve_migration_number)
+    offered = [Tool.from_function(one, annotations=LOOKS) for one in looking]
+    offered += [Tool.from_function(one, annotations=DOES) for one in doing]
+    for one in offered:
+        _without_titles(one.parameters)
+        _without_titles(one.output_schema)
+    resources = [
+        FunctionResource.from_function(one, uri=f"agentsync://{name}", name=name, mime_type="application/json")
+        for name, one in (("status", own.status), ("tasks", own.list_tasks))
+    ]
+    return MCPServer(
+        "agentsync", version=__version__, instructions=INSTRUCTIONS, tools=offered, resources=list(resources)
+    )
+
+
+def _without_titles(schema: Any) -> None:
+    """Take out what pydantic adds to a schema for people."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("title"), str):
+            del schema["title"]
+        for inner in schema.values():
+            _without_titles(inner)
+
+
+def serve(repo: str, agent: str) -> None:
+    """Serve on stdin and stdout until the client hangs up."""
+    build(repo, agent).run()
