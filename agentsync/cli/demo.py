@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,6 +16,10 @@ from agentsync.cli.output import answer
 from agentsync.errors import AgentsyncError
 from agentsync.git.run import LOCAL_VARIABLES
 from agentsync.holders.identity import AGENT_TOOL_VARIABLES
+from agentsync.lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PLAN = """# Tasks
 
@@ -24,6 +29,31 @@ _PLAN = """# Tasks
 - [ ] **T-2** Add orders
   - files: `orders/**`
 """
+
+
+# What each client's hook gets on stdin before an edit, by its documented schema.
+_PAYLOADS: dict[str, Callable[[str, str], dict[str, object]]] = {
+    "claude": lambda cwd, path: {
+        "hook_event_name": "PreToolUse", "session_id": "demo", "cwd": cwd, "tool_name": "Edit", "tool_use_id": "1",
+        "tool_input": {"file_path": path, "old_string": "shop", "new_string": "toyshop"},
+    },
+    "codex": lambda cwd, path: {
+        "hook_event_name": "PreToolUse", "session_id": "demo", "turn_id": "1", "cwd": cwd, "tool_name": "apply_patch",
+        "tool_input": {"command": f"*** Begin Patch\n*** Update File: {path}\n*** End Patch\n"},
+    },
+    "cursor": lambda cwd, path: {
+        "hook_event_name": "preToolUse", "conversation_id": "demo", "cursor_version": "3", "workspace_roots": [cwd],
+        "tool_name": "Write", "tool_input": {"file_path": path, "content": "toyshop"},
+    },
+    "gemini": lambda cwd, path: {
+        "hook_event_name": "BeforeTool", "session_id": "demo", "cwd": cwd, "timestamp": "2026-01-01T00:00:00Z",
+        "tool_name": "replace", "tool_input": {"file_path": path},
+    },
+    "copilot": lambda cwd, path: {
+        "hook_event_name": "PreToolUse", "session_id": "demo", "cwd": cwd, "timestamp": "2026-01-01T00:00:00Z",
+        "tool_name": "Edit", "tool_input": {"path": path},
+    },
+}  # fmt: skip
 
 
 class Stage:
@@ -67,6 +97,26 @@ class Stage:
                 f"the demo went wrong: {' '.join(words)}", done.stderr.strip()[-300:], "agentsync doctor"
             )
         return done.stdout.strip()
+
+    def edit(self, who: str, client: str, name: str, text: str) -> bool:
+        """An edit as a client makes it: its hook is asked first, and only what that allows is written."""
+        path = self.folder / who / name
+        payload = json.dumps(_PAYLOADS[client](str(self.folder / who), str(path)))
+        answer(f"{self._prompt}{who}$ ({client} is about to edit {name}) agentsync-hook {client}{self._end}")
+        done = subprocess.run(
+            [sys.executable, "-I", "-m", "agentsync.agents.main", client],
+            cwd=self.folder / who,
+            env=self._environ,
+            input=payload,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for line in done.stderr.splitlines():
+            answer(f"  {line}")
+        if done.returncode == 0:
+            path.write_text(text, encoding="utf-8")
+        return done.returncode == 0
 
     def write(self, who: str, name: str, text: str) -> None:
         """An edit by an agent."""
@@ -121,7 +171,7 @@ def _prepare(stage: Stage, source: str) -> None:
 
 def _set_up(stage: Stage) -> None:
     stage.say("Set up once, by a person")
-    stage.run("main", "agentsync", "init", "--yes")
+    stage.run("main", "agentsync", "init", "--yes", "--agents", "claude,codex,cursor,gemini,copilot")
     stage.run("main", "git", "add", ".", quiet=True)
     stage.run("main", "git", "commit", "--quiet", "--allow-empty", "-m", "Add agentsync")
     stage.say("Three agents, each in a worktree of its own")
@@ -134,8 +184,13 @@ def _collide(stage: Stage) -> None:
     stage.run("ada", "agentsync", "task", "next", "--claim")
     stage.run("bob", "agentsync", "task", "claim", "T-1", fails=True)
     stage.run("bob", "agentsync", "task", "next", "--claim")
-    stage.say("A lock: ada holds settings.json, bob commits it all the same")
+    stage.say("A lock: ada holds settings.json; whichever client bob is, its edit is refused before a byte is written")
     stage.run("ada", "agentsync", "lock", "settings.json", "--reason", "renaming the shop")
+    before = stage.read("bob", "settings.json")
+    for client in _PAYLOADS:
+        if stage.edit("bob", client, "settings.json", "toyshop") or stage.read("bob", "settings.json") != before:
+            raise AgentsyncError("the demo went wrong", f"{client} was let through", "agentsync doctor")
+    stage.say("bob has no such hook, edits by other means, and commits all the same")
     stage.write("ada", "settings.json", '{\n  "name": "bookshop"\n}\n')
     stage.run("ada", "git", "commit", "--quiet", "-am", "Rename the shop")
     stage.write("bob", "settings.json", '{\n  "name": "toyshop"\n}\n')
@@ -202,6 +257,8 @@ def _land(stage: Stage) -> None:
 @click.option("--keep", is_flag=True, help="Leave the scratch folder, to look around.")
 def demo(source: str, keep: bool) -> int:  # noqa: FBT001
     """Three scripted agents that use plain git collide on a lock, a claim, a number, `--no-verify` and each other.
+
+    Five clients ask before they edit a locked file.
 
     Their branches land, by squash and one after another, with a migration renumbered on the way.
 
