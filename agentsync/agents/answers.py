@@ -16,9 +16,9 @@ MOST_TOLD = 520  # characters, some 130 tokens
 
 
 class Answer(NamedTuple):
-    """What to print on stdout (a JSON object) and on stderr, and the exit code: 0, or 2 to refuse."""
+    """What to print on stdout (a JSON object, or nothing) and on stderr, and the exit code: 0, or 2 to refuse."""
 
-    out: dict[str, object]
+    out: dict[str, object] | None
     err: str = ""
     code: int = 0
 
@@ -27,9 +27,12 @@ ALLOWED = Answer({})
 
 
 def refuse(event: Event, lines: Sequence[str]) -> Answer:
-    """Refuse an edit or a command, with the reason where the client looks for it."""
+    """Refuse an edit or a command, with the reason where the client looks for it.
+
+    Gemini CLI reads stderr only where stdout is empty, and lets the tool run otherwise (measured, 0.61).
+    """
     reason = "\n".join(lines)
-    out: dict[str, object] = {}
+    out: dict[str, object] | None = None
     if event.dialect == "cursor":
         out = {"permission": "deny", "user_message": lines[0], "agent_message": reason}
     elif event.dialect == "copilot":

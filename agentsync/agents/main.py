@@ -71,7 +71,8 @@ def _print(answer: Answer) -> None:
     try:
         if answer.err:
             sys.stderr.write(answer.err.encode("utf-8", "replace").decode() + "\n")
-        sys.stdout.write(json.dumps(answer.out) + "\n")
+        if answer.out is not None:
+            sys.stdout.write(json.dumps(answer.out) + "\n")
         sys.stdout.flush()
     except (OSError, ValueError):
         return

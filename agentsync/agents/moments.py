@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 START_CAP = 2000  # characters at the start of a session
 _WARNED = "edit-warned"
+WITHOUT_HOOKS = ("gemini",)  # its shell sets core.hooksPath to nothing (measured, 0.61): no gate would see a commit
 
 
 def answer_to(event: Event, environ: Mapping[str, str]) -> Answer:
@@ -101,6 +102,7 @@ def _before_shell(event: Event, environ: Mapping[str, str], folder: str) -> Answ
     from agentsync.agents.patches import patched_paths
     from agentsync.agents.shell.commands import commands_of
     from agentsync.agents.shell.dangers import Surroundings, dangers_of
+    from agentsync.agents.shell.git_words import commits
     from agentsync.agents.shell.writes import writes_of
     from agentsync.config.load import in_force
 
@@ -115,7 +117,15 @@ def _before_shell(event: Event, environ: Mapping[str, str], folder: str) -> Answ
     writes = writes_of(commands)
     if "*** Begin Patch" in event.command:
         writes += patched_paths(event.command)
+    if event.dialect in WITHOUT_HOOKS and any(commits(command) for command in commands):
+        writes += _changed(own)
     return _before(event, environ, folder, writes) if writes else ALLOWED
+
+
+def _changed(own: Repo) -> list[str]:
+    """The tracked files that differ from HEAD here, staged or not, as absolute paths."""
+    names = own.git("diff", "--name-only", "--no-renames", "-z", "HEAD", ok=()).out.split(b"\0")
+    return [os.path.join(own.top, os.fsdecode(name)) for name in names if name]
 
 
 def _after_edit(event: Event, environ: Mapping[str, str], folder: str) -> Answer:

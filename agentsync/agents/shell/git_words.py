@@ -116,6 +116,12 @@ def scripts_in(git: Git) -> list[str]:
     return [script for script in found if script]
 
 
+def commits(command: Command) -> bool:
+    """Whether a command makes a commit of what stands in the work tree or the index."""
+    git = parse_git(command)
+    return git is not None and git.subcommand == "commit" and not git.git_dir
+
+
 def setting_changed(git: Git) -> str:
     """The key that `git config` would write, in lower case; empty when it only reads."""
     if git.subcommand != "config":
