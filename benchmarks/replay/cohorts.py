@@ -3,7 +3,7 @@
 A window is a commit of the main line and the pull requests that had forked from it in the two weeks before and were
 still being worked on; each is carried forward to that commit by a three-way merge. Agents take tasks in their order.
 One task takes one unit of time: after each quarter a quarter more of its files stands in the worktree, uncommitted, and
-an agent with agentsync asks for the forecast; at its end all of it is committed and lands. Everything happens through
+an agent with agentsync is told the forecast, as its hook does after an edit; at its end all of it is committed and lands. Everything happens through
 git and the agentsync command.
 
     python benchmarks/replay/cohorts.py CLONES_DIR [--repos click,pytest] [--windows 3] [--k 4]
@@ -168,6 +168,7 @@ class Agent:
     behind: bool = False  # told of a conflict with base
     waits_for: str = ""
     shelved: Task | None = None
+    wrote_all: bool = False
 
 
 @dataclass
@@ -244,7 +245,7 @@ class Run:
         if self.arm != "file locks":
             self._on_base(agent, task)
         agent.task, agent.step, agent.began, agent.due = task, "work", self.now, self.now + 0.25
-        agent.told, agent.part, agent.behind = set(), 0, False
+        agent.told, agent.part, agent.behind, agent.wrote_all = set(), 0, False, False
 
     def _write(self, agent: Agent, files: list[str]) -> None:
         """The task's files as its author left them, on the version that stands here."""
@@ -299,6 +300,12 @@ class Run:
     def _end(self, agent: Agent) -> None:
         task = agent.task
         assert task is not None
+        if self.arm == "agentsync" and not agent.wrote_all:  # the hook after the last edit tells, as after any
+            agent.wrote_all = True
+            self._write(agent, task.files)
+            self._react(agent)
+            if agent.step != "end":
+                return
         waits = agent.told - self.landed
         if (
             self.arm == "agentsync"
@@ -365,7 +372,7 @@ class Run:
         if agent.shelved:
             agent.task, agent.shelved = agent.shelved, None
             agent.place.git("checkout", "-q", "--force", "-B", f"t{agent.task.name}", "main")
-            agent.told, agent.behind, agent.part = set(), False, 2
+            agent.told, agent.behind, agent.part, agent.wrote_all = set(), False, 2, False
             agent.step, agent.due = "work", self.now + 0.25
         for other in self.agents:
             if other.step == "waiting" and other.waits_for == task.name:
