@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from agentsync.setup.clients import aider
 from agentsync.setup.clients.install import with_hooks, without_hooks
 from agentsync.setup.clients.table import CLIENTS
+from agentsync.setup.resources import TEMPLATES
 
 WITH_HOOKS = [one for one in CLIENTS.values() if one.hooks]
 EVENTS = sorted({event for one in WITH_HOOKS for event, _ in one.hooks})
@@ -103,6 +104,23 @@ def test_init_sets_up_the_clients_that_it_is_told(bare_tree: Tree) -> None:
     for path in (".codex/hooks.json", ".cursor/hooks.json", ".gemini/settings.json", ".github/hooks/agentsync.json",
                  ".aider.conf.yml"):  # fmt: skip
         assert not (bare_tree.path / path).exists()
+
+
+def test_the_plugin_has_the_hooks_of_the_settings_and_the_skill_is_installed_whole(bare_tree: Tree) -> None:
+    """Claude Code runs a handler once that stands in a plugin and in the settings word for word."""
+    plugin = TEMPLATES / "claude-plugin"
+    given = json.loads((plugin / "hooks/hooks.json").read_text())["hooks"]
+    assert given == {event: [entry] for event, entry in CLIENTS["claude"].hooks}
+    for name in (".claude-plugin/plugin.json", ".mcp.json"):
+        json.loads((plugin / name).read_text())
+    skill = (plugin / "skills/agentsync/SKILL.md").read_text()
+    assert skill.startswith("---\nname: agentsync\ndescription: ")
+    assert len(skill.split("---")[1]) < 1024
+    bare_tree.synced("init", "--yes", "--agents", "skill")
+    assert bare_tree.read(".agents/skills/agentsync/SKILL.md") == skill
+    assert "ok   skill" in bare_tree.synced("doctor")
+    bare_tree.synced("uninstall", "--yes")
+    assert not (bare_tree.path / ".agents/skills/agentsync/SKILL.md").exists()
 
 
 def test_clients_are_detected_by_their_folders(bare_tree: Tree) -> None:

@@ -25,8 +25,9 @@ def test_the_wheel_has_hooks_and_templates(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     for folder in ("hooks", "templates"):
-        for path in (ROOT / folder).iterdir():
-            assert f"agentsync/_data/{folder}/{path.name}" in names
+        for path in (ROOT / folder).rglob("*"):
+            inside = path.relative_to(ROOT).as_posix()
+            assert path.is_dir() or f"agentsync/_data/{inside}" in names
     assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)
 
 

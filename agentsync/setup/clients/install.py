@@ -13,6 +13,7 @@ from agentsync.git.repo import Repo
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.setup.clients import aider, splice
 from agentsync.setup.clients.table import AIDER, CLIENTS, FAZM, Client, is_ours
+from agentsync.setup.resources import TEMPLATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,6 +58,8 @@ def plan(repo: Repo, names: Iterable[str]) -> list[Planned]:
 def _planned(repo: Repo, client: Client) -> Planned:
     path = path_of(repo, client)
     before = read_or_empty(path).decode("utf-8", "surrogateescape")
+    if client.template:
+        return Planned(client, path, before, (TEMPLATES / client.template).read_text(encoding="utf-8"))
     if client is AIDER:
         after, left = aider.put(before)
         return Planned(client, path, before, after, "\n".join(left))
@@ -143,6 +146,8 @@ def installed(repo: Repo) -> list[Planned]:
 
 def _has_ours(client: Client, path: Path) -> bool:
     text = read_or_empty(path).decode("utf-8", "surrogateescape")
+    if client.template:
+        return bool(text)
     if client is AIDER:
         return aider.take_out(text) != text
     try:
@@ -156,8 +161,8 @@ def take_out(repo: Repo) -> list[str]:
     touched = []
     for one in installed(repo):
         text = one.before
-        rest = aider.take_out(text) if one.client is AIDER else without_hooks(text)
-        if (one.client is not AIDER and _says_nothing(one.client, rest)) or not rest.strip():
+        rest = _without(one.client, text)
+        if not rest.strip() or (one.client is not AIDER and _says_nothing(one.client, rest)):
             one.path.unlink()
         else:
             write_whole(one.path, rest.encode("utf-8", "surrogateescape"))
@@ -165,7 +170,12 @@ def take_out(repo: Repo) -> list[str]:
     return touched
 
 
+def _without(client: Client, text: str) -> str:
+    if client.template:
+        return ""
+    return aider.take_out(text) if client is AIDER else without_hooks(text)
+
+
 def _says_nothing(client: Client, text: str) -> bool:
     """Whether a file is just what is left of one that we made."""
-    made = splice.NEW if client is FAZM else with_hooks(client, "")
-    return json.loads(text) == json.loads(without_hooks(made)) and text == without_hooks(made)
+    return text == (splice.NEW if client is FAZM else without_hooks(with_hooks(client, "")))

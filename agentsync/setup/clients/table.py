@@ -25,6 +25,7 @@ class Client(NamedTuple):
     fixed: tuple[tuple[str, object], ...] = ()
     in_main: bool = False
     note: str = ""
+    template: str = ""  # the whole file is ours
 
 
 def _line(client: str, event: str = "") -> str:
@@ -99,7 +100,13 @@ COPILOT = Client(
 )
 AIDER = Client("aider", (".aider.conf.yml",), ".aider.conf.yml")
 FAZM = Client("fazm", (".fazm",), "~/.fazm/mcp-servers.json")
-CLIENTS = {one.name: one for one in (CLAUDE, CODEX, CURSOR, GEMINI, COPILOT, AIDER, FAZM)}
+SKILL = Client(  # Codex, Amp, Goose, Zed and others read skills there (agentskills.io)
+    "skill",
+    (".agents/skills",),
+    ".agents/skills/agentsync/SKILL.md",
+    template="claude-plugin/skills/agentsync/SKILL.md",
+)
+CLIENTS = {one.name: one for one in (CLAUDE, CODEX, CURSOR, GEMINI, COPILOT, AIDER, FAZM, SKILL)}
 
 
 def is_ours(value: object) -> bool:
