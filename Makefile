@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 JOBS ?= auto
 MIGRATIONS ?= $(CASES)/../migration_cases.json
 
-.PHONY: demo test lint torture bench replay clean
+NPM_CLIENTS := @anthropic-ai/claude-code @openai/codex @google/gemini-cli @github/copilot
+
+.PHONY: demo test lint torture bench replay clients clean
 
 $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "agentsync needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..."; exit 1; }
@@ -36,5 +38,11 @@ replay: $(VENV)/.ready
 	$(BIN)/python benchmarks/replay/cohorts.py $(CLONES)
 	$(BIN)/python benchmarks/migrations/replay.py $(MIGRATIONS) $(CLONES)
 
+# The real clients (from npm, nobody logged in) against a model on loopback.
+clients: $(VENV)/.ready
+	npm install --silent --no-audit --no-fund --prefix .clients $(NPM_CLIENTS)
+	cd .clients/node_modules/@anthropic-ai/claude-code && node install.cjs
+	$(BIN)/python benchmarks/clients/run.py .clients/node_modules/.bin
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
+	rm -rf .clients $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

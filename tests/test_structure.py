@@ -16,7 +16,7 @@ from agentsync.config.document import json_schema, settings_page
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "agentsync"
-DOCUMENTS = [ROOT / "README.md", ROOT / "templates" / "AGENTS.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "templates" / "AGENTS.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ORDER = [
     {"lean", "errors", "text", "record", "files"},
     {"config.patterns", "config.schema"},

@@ -21,7 +21,7 @@ COMMANDS = {
     "doctor": ("setup", "Prove that the hooks fire in each worktree, and say how to mend what does not."),
     "lock": ("locks", "Lock files, directories or named resources; without any: list the locks."),
     "unlock": ("locks", "Give locks back."),
-    "task": ("tasks", "The plan in TASKS.md: list, next, show, add, claim, release, done, check."),
+    "task": ("tasks", "The plan in TASKS.md: list, next, show, add, import, claim, release, done, check."),
     "migration": ("migrations", "Migration numbers: next, list, check, renumber."),
     "worktree": ("worktrees", "Worktrees for agents: add, list, remove."),
     "forecast": ("forecasts", "Conflicts to come, between every two worktrees and with base."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from agentsync.cli.here import open_here
@@ -107,6 +109,29 @@ def add(title: str, name: str, files: tuple[str, ...], depends: tuple[str, ...],
     write_whole(plan_path(here.repo), encode(added(text, chosen, one_line(title), files, depends)))
     answer(chosen)
     narrate(f"commit {FILE}: other worktrees see the task when it has landed")
+    return 0
+
+
+@task.command("import")
+@click.option("--team", default="", metavar="NAME", help="The OMX team (else the only one).")
+@AGENT_OPTION
+def import_(team: str, agent: str) -> int:
+    """Read an OMX team's tasks into TASKS.md here: new ones are added, completed ones ticked. OMX's files stay."""
+    from agentsync.tasks.omx import merged, read_tasks, tasks_folder
+
+    here = open_here(agent)
+    tops = [
+        here.repo.top,
+        *([os.path.dirname(here.repo.common_dir)] if here.repo.git_dir != here.repo.common_dir else []),
+    ]
+    top = next((one for one in tops if os.path.isdir(os.path.join(one, ".omx"))), here.repo.top)
+    before = decode(read_or_empty(plan_path(here.repo)))
+    text, changed = merged(before, read_tasks(tasks_folder(top, team)))
+    if text != before:
+        write_whole(plan_path(here.repo), encode(text))
+    for name in changed:
+        answer(name)
+    narrate(f"commit {FILE}: other worktrees see the tasks when it has landed" if changed else "nothing new")
     return 0
 
 
