@@ -7,6 +7,7 @@ turns round every other round, so that a slow moment of the machine hits all ali
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import os
 import platform
@@ -218,22 +219,42 @@ def processes(bench: Bench, rounds: int) -> None:
         "agentsync lock (list)": [[script, "lock"]] * 2,
         "agentsync task claim ID": [[script, "task", "claim", "T-1"], [script, "task", "release", "T-1"]],
     }
+    payloads = {name: json.dumps(payload).encode() for name, payload in hook_payloads(place).items()}
+    words |= {name: [[f"{script}-hook", "claude"]] * 2 for name in payloads}
     figures: dict[str, list[float]] = {name: [] for name in words}
     for number in range(rounds + 2):
         for name, (timed, after) in words.items():
+            given = payloads.get(name, b"")
             start = time.perf_counter()
-            done = subprocess.run(timed, cwd=place.path, env=place.environ, capture_output=True, check=False)
+            done = subprocess.run(
+                timed, cwd=place.path, env=place.environ, input=given, capture_output=True, check=False
+            )
             taken = (time.perf_counter() - start) * 1000
             assert done.returncode == 0, done
             if number >= 2:
                 figures[name].append(taken)
-            subprocess.run(after, cwd=place.path, env=place.environ, capture_output=True, check=False)
+            subprocess.run(after, cwd=place.path, env=place.environ, input=given, capture_output=True, check=False)
     base = statistics.median(figures["python -I -c pass"])
     print(
         "\n### Commands as processes, 20 worktrees\n\n| command | median ms | against python -I -c pass |\n|---|---|---|"
     )
     for name, values in figures.items():
         print(f"| {name} | {statistics.median(values):.1f} | {statistics.median(values) / base:.2f} |", flush=True)
+
+
+def hook_payloads(place: Tree) -> dict[str, dict[str, object]]:
+    """What a client's hook gets before an edit that nothing speaks against, after it, and before a command."""
+    edit = {"cwd": str(place.path), "tool_name": "Edit", "tool_input": {"file_path": str(place.path / "d2/f2.txt")}}
+    shell = {
+        "cwd": str(place.path),
+        "tool_name": "Bash",
+        "tool_input": {"command": "git add -A && git commit -m 'x y'"},
+    }
+    return {
+        "agentsync-hook, allowed edit": {"hook_event_name": "PreToolUse", **edit},
+        "agentsync-hook, after the edit": {"hook_event_name": "PostToolUse", **edit},
+        "agentsync-hook, allowed command": {"hook_event_name": "PreToolUse", **shell},
+    }
 
 
 def forecasts(bench: Bench, quick: bool) -> None:

@@ -84,7 +84,8 @@ def loaded_by(code: str) -> set[str]:
 
 
 @pytest.mark.parametrize("module", ["agentsync.gates.main", "agentsync.locks.gate", "agentsync.gates.ref_gate",
-                                    "agentsync.tasks.gate", "agentsync.locks.grant"])  # fmt: skip
+                                    "agentsync.tasks.gate", "agentsync.locks.grant", "agentsync.agents.moments",
+                                    "agentsync.agents.shell.dangers"])  # fmt: skip
 def test_the_gates_load_nothing_heavy(module: str) -> None:
     assert loaded_by(f"import {module}") & HEAVY == set()
 
