@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 from agentsync.agents.answers import ALLOWED, Answer, go_on, refuse, tell
 from agentsync.agents.edit import judge_edit
@@ -130,13 +129,13 @@ def _changed(own: Repo) -> list[str]:
 
 def _after_edit(event: Event, environ: Mapping[str, str], folder: str) -> Answer:
     """Renew the leases, look for conflicts to come, and tell what is new of them, and what the rules only warn of."""
-    from agentsync.agents.leases import renew
+    from agentsync.tasks.leases import renew_locks
 
     places = [place for word in event.paths if (place := place_of(environ, folder, word))]
     lines: list[str] = []
     for repo, paths in _by_worktree(places):
         scene = open_scene(repo)
-        renew(scene, paths, time.time())
+        renew_locks(scene, paths)
         _, warned = split(scene, judge_edit(scene, paths))
         lines += _unwarned(scene, warned) + _new_conflicts(scene, paths)
     return tell(event, lines)

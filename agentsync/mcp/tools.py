@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import time
 
 from agentsync.errors import AgentsyncError, NoRepositoryError, UsageError
 from agentsync.forecast.run import forecast
@@ -16,9 +15,7 @@ from agentsync.judging.scene import Scene
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.grant import Request, give_back, take
 from agentsync.locks.markers import show, take_away
-from agentsync.locks.model import lock_record
 from agentsync.locks.query import all_locks, locks_on
-from agentsync.locks.rules import needs_renewal
 from agentsync.locks.say import holding, show_target
 from agentsync.locks.targets import target_of
 from agentsync.locks.touching import touching
@@ -27,7 +24,8 @@ from agentsync.migrations.series import all_series, show_series
 from agentsync.news import news
 from agentsync.overview import overview
 from agentsync.state.store import Change, Snapshot, Store
-from agentsync.tasks.claims import Claim, all_claims, claim_record, own_claim, place_of, release_claim
+from agentsync.tasks.claims import Claim, claim_record, own_claim, place_of, release_claim
+from agentsync.tasks.leases import renew_all
 from agentsync.tasks.plan import (
     Spent,
     claim_by_name,
@@ -80,22 +78,8 @@ def open_at(repo: str, agent: str, environ: Mapping[str, str]) -> Scene:
     holder = acting_holder(found, agent)
     check_in(found, store, holder)
     scene = Scene(found, store, in_force(found), holder)
-    _renew(scene, time.time())
+    renew_all(scene)
     return scene
-
-
-def _renew(scene: Scene, now: float) -> None:
-    def decide(snapshot: Snapshot) -> Change | None:
-        held = [one.lock for one in all_locks(scene.repo, snapshot) if one.lock.holder == scene.holder]
-        claims = [one for one in all_claims(snapshot) if one.holder == scene.holder and not one.done]
-        records = {one.target.place: lock_record(one._replace(until=int(now) + one.lease))
-                   for one in held if needs_renewal(one, now)}  # fmt: skip
-        records |= {place_of(one.id): claim_record(one._replace(until=int(now) + one.lease))
-                    for one in claims if one.until - now < one.lease / 2}  # fmt: skip
-        return Change("renew leases", scene.holder.key, dict(records)) if records else None
-
-    if decide(scene.snapshot):
-        scene.store.swap(decide)
 
 
 def status(scene: Scene, paths: list[str]) -> Facts:
