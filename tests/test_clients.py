@@ -11,7 +11,7 @@ from conftest import Tree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsync.setup.clients import aider
+from agentsync.setup.clients import aider, splice
 from agentsync.setup.clients.install import with_hooks, without_hooks
 from agentsync.setup.clients.table import CLIENTS
 from agentsync.setup.resources import TEMPLATES
@@ -62,6 +62,11 @@ def test_an_older_entry_is_replaced_and_none_stands_twice(client) -> None:  # ty
     older = done.replace('"timeout": 10', '"timeout": 99').replace('"timeoutSec": 10', '"timeoutSec": 99')
     assert json.loads(with_hooks(client, older)) == json.loads(done)
     assert done.count("exec agentsync-hook") == len(client.hooks)
+
+
+def test_what_somebody_adds_after_ours_moves_nothing() -> None:
+    done = splice.append(with_hooks(CLIENTS["claude"], ""), ["hooks", "Stop"], {"hooks": [{"command": "mine"}]})
+    assert with_hooks(CLIENTS["claude"], done) == done
 
 
 @pytest.mark.parametrize("text", ["// c\n{}", "[]", "{", '{"hooks": []}', '{"hooks": {"PreToolUse": {}}}', "\ufeff{}"])

@@ -293,4 +293,6 @@ def test_a_task_of_another_surface_is_not_handed_to_those_who_edit_files(main: T
     assert one.synced("task", "next", "--claim", "--surface", "desktop").startswith("T-1")
     one.synced("task", "done", "T-1")
     assert one.ok("status", "--porcelain") == "", "there is nothing to commit"
+    claim = json.loads(one.synced("task", "show", "T-1", "--json"))["data"]["claim"]
+    assert claim["until"] > time.time() + 300 * 86400, "no branch has it, so nothing else keeps it from being given out"
     assert one.synced("task", "next").startswith("T-2")
