@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 
 import pytest
@@ -271,6 +272,90 @@ def test_a_client_whose_shell_runs_no_git_hooks_is_asked_about_what_it_commits(o
     two.ok("checkout", "-q", "--", "shared.txt")
     two.write("src/app.py", "x\n")
     assert allowed(hook(two, "gemini", shell("gemini", two.path, "git commit -am x")))
+
+
+def test_a_commit_of_other_files_passes_there_too(main: Tree, one: Tree, two: Tree) -> None:
+    one.synced("lock", "shared.txt")
+    two.write("shared.txt", "unstaged\n")
+    two.write("src/app.py", "x\n")
+    for command in ("git add src/app.py && git commit -m x", "git commit --dry-run -a", "git commit --help"):
+        assert allowed(hook(two, "gemini", shell("gemini", two.path, command))), command
+
+
+def test_a_shell_above_the_worktrees_is_judged_where_its_commands_run(one: Tree, two: Tree) -> None:
+    one.synced("lock", "shared.txt")
+    above = two.path.parent
+    for command in ("cd two && git commit -n -m x", "git -C two commit -n -m x", "echo x > two/shared.txt"):
+        assert hook(two, "claude", shell("claude", above, command)).code == 2, command
+    for command in ("git init new && cd new && git commit -n -m x && git branch -M main", "echo x > shared.txt"):
+        assert allowed(hook(two, "claude", shell("claude", above, command))), command
+
+
+def test_an_edit_through_a_link_is_one_of_what_it_leads_to(one: Tree, two: Tree) -> None:
+    one.synced("lock", "shared.txt")
+    (two.path / "alias.txt").symlink_to("shared.txt")
+    assert hook(two, "claude", edit("claude", two.path, "alias.txt")).code == 2
+
+
+def test_a_name_set_in_the_command_is_who_acts(one: Tree) -> None:
+    one.synced("lock", "shared.txt", AGENTSYNC_AGENT="worker")
+    assert hook(one, "claude", shell("claude", one.path, "echo x > shared.txt")).code == 2
+    assert allowed(hook(one, "claude", shell("claude", one.path, "AGENTSYNC_AGENT=worker tee shared.txt")))
+
+
+def test_a_refused_edit_takes_nothing(main: Tree, one: Tree, two: Tree) -> None:
+    configure(main, locks_exclusive=["src/app.py"])
+    one.synced("lock", "shared.txt")
+    text = patch("src/app.py").replace("*** End Patch\n", "*** Update File: shared.txt\n*** End Patch\n")
+    payload = edit("codex", two.path, "x")
+    payload["tool_input"] = {"command": text}
+    assert hook(two, "codex", payload).code == 2
+    assert "src/app.py" not in two.synced("lock")
+
+
+def test_a_text_about_patches_is_no_patch(one: Tree, two: Tree) -> None:
+    one.synced("lock", "shared.txt")
+    payload = edit("claude", two.path, "notes.md")
+    payload["tool_input"] = {"file_path": str(two.path / "notes.md"), "content": patch("shared.txt")}
+    assert allowed(hook(two, "claude", payload))
+    script = f"git commit -m 'docs: {patch('shared.txt')}'"
+    assert allowed(hook(two, "claude", shell("claude", two.path, script)))
+
+
+def test_the_folder_of_a_command_is_the_tools(one: Tree, two: Tree) -> None:
+    one.synced("lock", "src/app.py")
+    payload = shell("gemini", two.path, "echo x > app.py")
+    payload["tool_input"] = {"command": "echo x > app.py", "dir_path": "src"}
+    assert hook(two, "gemini", payload).code == 2
+    payload["tool_input"] = {"command": "echo x > src/app.py", "dir_path": "src"}
+    assert allowed(hook(two, "gemini", payload))
+
+
+def test_a_client_that_never_closes_its_pipe_is_answered(one: Tree) -> None:
+    with subprocess.Popen(["agentsync-hook", "claude"], cwd=one.path, env=one.environ, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:  # fmt: skip
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(b'{"hook_event_name": "Stop"}')
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline()) == {}
+        assert process.wait(10) == 0
+
+
+def test_closed_streams_change_no_answer(one: Tree, two: Tree) -> None:
+    one.synced("lock", "shared.txt")
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        for name, code in (("shared.txt", 2), ("src/app.py", 0)):
+            payload = json.dumps(edit("claude", two.path, name))
+            assert two.run("sh", "-c", f"agentsync-hook claude {closed}", stdin=payload).code == code
+
+
+@pytest.mark.parametrize("command", ["a;" * 500_000, "(" * 1_000_000, "$(" * 500_000, "$( " + "<<a " * 100_000,
+                                     "a=1 " * 100_000, "env " * 100_000, "rm " + "f " * 100_000])  # fmt: skip
+def test_a_huge_command_is_answered_in_time(command: str, one: Tree) -> None:
+    began = time.monotonic()
+    assert hook(one, "claude", shell("claude", one.path, command)).code == 0
+    assert time.monotonic() - began < 30, "a client waits no longer than some seconds, on a machine that is not busy"
 
 
 def test_the_state_and_the_hooks_are_not_edited(main: Tree, one: Tree) -> None:

@@ -128,6 +128,40 @@ def test_the_plugin_has_the_hooks_of_the_settings_and_the_skill_is_installed_who
     assert not (bare_tree.path / ".agents/skills/agentsync/SKILL.md").exists()
 
 
+@pytest.mark.parametrize("text", ["{}\n", "{ }\n", "", '{"version": 1, "hooks": {}}\n', '{"hooks": {"stop": []}}'])
+def test_what_was_there_before_comes_back_just_so(text: str, bare_tree: Tree) -> None:
+    bare_tree.write(".cursor/hooks.json", text)
+    bare_tree.synced("init", "--yes", "--agents", "cursor")
+    assert "agentsync-hook" in bare_tree.read(".cursor/hooks.json")
+    bare_tree.synced("uninstall", "--yes")
+    assert bare_tree.read(".cursor/hooks.json") == text
+
+
+def test_a_skill_of_somebody_elses_stays(bare_tree: Tree) -> None:
+    bare_tree.write(".agents/skills/agentsync/SKILL.md", "mine\n")
+    bare_tree.synced("init", "--yes", "--agents", "skill")
+    bare_tree.synced("uninstall", "--yes")
+    assert bare_tree.read(".agents/skills/agentsync/SKILL.md") == "mine\n"
+
+
+def test_entries_under_the_wrong_events_are_put_right() -> None:
+    done = with_hooks(CLIENTS["claude"], "")
+    moved = done.replace('"PreToolUse"', '"Elsewhere"')
+    assert json.loads(with_hooks(CLIENTS["claude"], moved)) == json.loads(done)
+
+
+@pytest.mark.parametrize("text", ["{model: x}\n", "  model: x\n  y: 1\n", "model: x\n...\n", "- a\n- b\n"])
+def test_another_form_of_yaml_is_left_alone(text: str) -> None:
+    assert aider.put(text) == (text, list(aider.SETTINGS))
+
+
+@pytest.mark.parametrize("text", ['"read": A.md\n', "read : A.md\n", "git-commit-verify : false\n"])
+def test_a_key_is_a_key_however_it_is_written(text: str) -> None:
+    done, left = aider.put(text)
+    assert len(left) == 1
+    assert aider.take_out(done) == text
+
+
 def test_clients_are_detected_by_their_folders(bare_tree: Tree) -> None:
     (bare_tree.path / ".cursor").mkdir()
     home = Path(bare_tree.environ["HOME"])
@@ -165,8 +199,13 @@ def test_a_desktop_agent_gets_a_server_with_whole_paths(bare_tree: Tree) -> None
     entry = json.loads(servers.read_text())["agentsync"]
     assert entry["args"] == ["mcp", "--repo", str(bare_tree.path), "--agent", "fazm"]
     assert Path(entry["command"]).is_absolute()
+    foreign = json.loads(servers.read_text())
+    foreign["agentsync-of-another"] = {**entry, "args": ["mcp", "--repo", "/elsewhere", "--agent", "fazm"]}
+    servers.write_text(json.dumps(foreign))
     bare_tree.synced("uninstall", "--yes")
-    assert servers.read_text() == '{"other": {"command": "x", "args": []}}\n'
+    assert json.loads(servers.read_text()).keys() == {"other", "agentsync-of-another"}, (
+        "the file is for every repository"
+    )
 
 
 def test_an_unknown_client_is_named_with_those_known(bare_tree: Tree) -> None:

@@ -11,7 +11,13 @@ from agentsync.agents.shell.dangers import Surroundings, dangers_in
 from agentsync.agents.shell.lexer import tokens_of
 from agentsync.agents.shell.writes import writes_of
 
-HERE = Surroundings("main", "agent-1", ("/r/.git/agentsync", "/r/.git/hooks"))
+SURROUNDINGS = Surroundings("main", "agent-1", ("/r/.git/agentsync", "/r/.git/hooks"))
+
+
+def HERE(folder: str) -> Surroundings | None:  # noqa: N802 (a constant answer)
+    """What stands around a folder: /r is our repository, all else is not."""
+    return SURROUNDINGS if (folder + "/").startswith("/r/") else None
+
 
 REFUSED = r"""
 git commit --no-verify -m x
@@ -119,6 +125,30 @@ git branch -M main
 git branch -C agent-1 main
 git branch --force -m agent-1 main
 git branch --move --force x main
+git commit -m"$(date)" --no-verify
+git commit -m"${X}" -n
+git rebase -x"git commit --amend -n" main
+git bisect run sh -c 'git commit -n -m x'
+git submodule foreach 'git commit -n -m x'
+git --attr-source HEAD commit -n -m x
+git config -f .git/config core.hooksPath x
+git config --type path core.hooksPath x
+git config --remove-section core
+bash -e <<EOF@git commit -n -m x@EOF
+bash -euo pipefail <<'EOF'@git commit -n -m x@EOF
+bash <<< 'git commit -n -m x'
+time -p git commit -n -m x
+function f { git commit -n -m x; }; f
+X+=1 git commit -n -m x
+env --unset X AGENTSYNC=0 git commit
+sudo --user x git commit -n -m x
+uv run git commit -n -m x
+GIT_DIR=.git/agentsync/store.git git update-ref -d refs/heads/state
+python -m agentsync unlock --force shared.txt
+uv run agentsync unlock --force shared.txt
+agentsync uninstall --yes
+v="$(@  jq -r .v <<< "$json"@)"@git commit -n -m x
+git commit -m "$(cat <<'END'|sed s/a/b/@it's@END@)" && git commit -n
 """.strip().split("\n")
 
 ALLOWED = r"""
@@ -238,12 +268,28 @@ function f { git status; }; f
 git log --format='%h -n' | head -n 1
 awk '{ print $1 > "out" }' file
 git commit $OPTIONS -m x
+cd /tmp/new && git init && git add . && git commit -n -m x && git branch -M main
+git -C /tmp/new branch -M main
+git -C /tmp/other commit --no-verify -m x
+cd "$(mktemp -d)" && git init -q && git branch -M main
+cd /tmp/other && git config core.hooksPath .githooks
+git -c core.hooksPath=/dev/null status
+git -c core.hooksPath=/dev/null clone https://example.org/x /tmp/x
+git commit -m $'Don\'t panic' -m 'note: see -n flag'
+git commit -m $'it\'s done' && gh pr comment 1 --body 'git commit --no-verify'
+BODY="$(@  # don't forget@  cat notes.md@)"@gh pr create --body "$BODY; git commit -n"
+v="$(@  jq -r .v <<< "$json"@)"@echo "done; git commit -n later"
+git commit -m "$(cat <<'END'|sed s/a/b/@it's@END@)" && echo "x; git commit -n"
+echo ${x:-'}'} ; echo 'git commit -n'
+args=(git commit --no-verify); echo "${args[@]}"
+bash script.sh -c "git commit -n"
+git commit -m"${X}" -m "-n"
 """.strip().split("\n")
 
 
 def text_of(row: str) -> str:
-    """A row of the table; `@` stands for a line feed in here-documents."""
-    return row.replace("@", "\n") if "<<" in row and "@" in row else row
+    """A row of the table; `@` stands for a line feed in here-documents and substitutions over lines."""
+    return row.replace("@", "\n") if "@" in row and ("<<" in row or "$(@" in row) else row
 
 
 def rows(table: list[str]) -> list[str]:
@@ -312,7 +358,8 @@ WRITES = {
     "echo agent-1 > package.json.agent-lock": ["package.json.agent-lock"],
     "dd if=a of=b": ["b"],
     "truncate -s 0 a": ["a"],
-    "git mv a b": ["a"],
+    "git mv a b": ["a", "b"],
+    "git mv a sub": ["a", "sub/a"],
     "git rm a": ["a"],
     "git rm --cached a": [],
     "git checkout -- a": [],
@@ -338,12 +385,40 @@ WRITES = {
     "echo x > {a,b}": [],
     "echo x > ~/f": [],
     "[[ a > b ]]": [],
+    "if [[ $x > 5 && $y > f ]]; then :; fi": [],
+    "(( a > b ))": [],
+    "cp a sub": ["sub/a"],
+    "cp -r a sub": ["sub/a"],
+    "mv a .": ["a"],
+    'cp "$X" f': ["f"],
+    'mv f "$TMP"': [],
+    "cp -n a f": [],
+    "perl -MList::Util=sum -ne print f": [],
+    "perl -Ilib -e 'print 1' f": [],
+    'sed -i "s/a/$B/" f': ["f"],
+    "sed -si s/a/b/ f": ["f"],
+    "git commit -m $'it\\'s > f'": [],
+    "git rm -n f": [],
+    "git mv -f a f": ["a", "f"],
+    "git -C sub rm a": ["sub/a"],
+    "pushd sub; popd; rm f": ["f"],
+    "env -C sub rm a": ["sub/a"],
+    "cd sub | rm f": ["f"],
+    "cd sub && apply_patch <<'E'\n*** Begin Patch\n*** Update File: a\nE": ["sub/a"],
+    "cat > n.md <<'E'\n*** Begin Patch\n*** Update File: a\nE": ["n.md"],
+    "npm install --omit dev": [],
+    "npm i --dry-run x": [],
+    "pnpm -r add x": [],
+    "pnpm i x": ["package.json"],
+    "cmds=(rm f)": [],
+    "rsync -a a/ f": [],
 }
 
 
 @pytest.mark.parametrize(("command", "files"), WRITES.items(), ids=list(WRITES))
 def test_only_what_is_surely_written_counts(command: str, files: list[str]) -> None:
-    assert writes_of(commands_of(command, "/r")) == [f"/r/{name}" for name in files]
+    found = writes_of(commands_of(command, "/r"), lambda path: path in ("/r", "/r/sub"))
+    assert found == [f"/r/{name}" for name in files]
 
 
 @given(st.text(alphabet=" \t\n'\"\\$`(){}<>|&;#=-abg~*@", max_size=60))

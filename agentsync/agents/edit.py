@@ -8,7 +8,6 @@ from agentsync.git.refs import head_of
 from agentsync.judging.verdict import Finding
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.beside import marked, recent_tops
-from agentsync.locks.model import Target
 from agentsync.state.paths import LOCKS
 from agentsync.text import show_path
 
@@ -22,7 +21,7 @@ TASKS = b"tasks"
 
 
 def judge_edit(scene: Scene, paths: Sequence[bytes]) -> list[Finding]:
-    """What speaks against an agent's edit of some paths; a free exclusive path is locked for it on the spot."""
+    """What speaks against an agent's edit of some paths."""
     findings: list[Finding] = []
     for path in paths:
         findings += _protected(scene, path) or _phase(scene, path) or _locked(scene, path)
@@ -61,7 +60,7 @@ def _locked(scene: Scene, path: bytes) -> list[Finding]:
         first, *rest = refusal_lines(others)
         stories = [story for one in others if (story := story_of(one.lock, scene.holder.key))]
         return [Finding("locks", (first, *stories, *rest), path)]
-    return [] if held else _taken_on_the_spot(scene, path)
+    return []
 
 
 def _held_on(scene: Scene, path: bytes) -> list[Held]:
@@ -75,18 +74,22 @@ def _held_on(scene: Scene, path: bytes) -> list[Held]:
     return held_on(scene, path)
 
 
-def _taken_on_the_spot(scene: Scene, path: bytes) -> list[Finding]:
-    """An exclusive path becomes this agent's until its commit; the lock ends by itself when that has been made."""
+def lock_exclusive(scene: Scene, paths: Sequence[bytes]) -> list[Finding]:
+    """Free exclusive paths become this agent's until its commit, all or none; the locks end when that has been made."""
     config = scene.rules.config
-    if not matches(config.patterns("locks.exclusive"), path):
+    wanted = [path for path in paths if matches(config.patterns("locks.exclusive"), path)]
+    wanted = [path for path in wanted if not _held_on(scene, path)] if config.level("locks") != "off" else []
+    if not wanted:
         return []
     from agentsync.locks.grant import Request, take
+    from agentsync.locks.model import Target
 
-    request = Request(scene.holder, (Target(path),), config.number("locks.lease"), kind="exclusive")
+    targets = tuple(Target(path) for path in wanted)
+    request = Request(scene.holder, targets, config.number("locks.lease"), kind="exclusive")
     try:
         take(scene.repo, scene.store, scene.rules, request)
     except RefusedError as error:
-        return [Finding("locks", tuple(line.removeprefix("agentsync: ").strip() for line in error.lines()), path)]
+        return [Finding("locks", tuple(line.removeprefix("agentsync: ").strip() for line in error.lines()), wanted[0])]
     return []
 
 

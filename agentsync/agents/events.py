@@ -7,6 +7,8 @@ docs.github.com/en/copilot/reference/hooks-configuration.
 
 from __future__ import annotations
 
+import os
+
 from agentsync.agents.patches import patched_paths
 from agentsync.lean import NamedTuple
 
@@ -29,6 +31,7 @@ _SHELLS = {
     "bash", "powershell", "shell", "run_shell_command", "monitor", "terminal", "exec_command", "local_shell",
     "shell_command",
 }  # fmt: skip
+_FOLDER_KEYS = ("cwd", "workdir", "working_directory", "dir_path", "directory")
 _PATH_KEYS = ("file_path", "notebook_path", "path", "filePath", "target_file", "absolute_path", "notebookPath")
 
 
@@ -83,26 +86,28 @@ def read_event(client: str, named: str, payload: dict[str, object]) -> Event:
         return event
     tool = (_text(payload, "tool_name") or _text(payload, "toolName")).lower()
     given = payload.get("tool_input", payload.get("toolArgs", payload))
-    given = _parsed(given) if isinstance(given, str) else given
+    if isinstance(given, str):
+        given = {"input": given} if given.lstrip().startswith("*** Begin Patch") else _parsed(given)
     if not isinstance(given, dict):
         return event
     if moment == "before" and (tool in _SHELLS or (not tool and "command" in given)):
-        folder = _text(given, "cwd") or folder
+        inner = next((place for key in _FOLDER_KEYS if (place := _text(given, key))), "")
+        folder = os.path.join(folder, inner) if folder or os.path.isabs(inner) else inner
         return event._replace(kind=BEFORE_SHELL, command=_command(given.get("command")), folder=folder)
     if (tool in _EDITS or (moment == "after" and not tool)) and given.get("command") != "view":
         kind = BEFORE_EDIT if moment == "before" else AFTER_EDIT
-        return event._replace(kind=kind, paths=tuple(_paths(given)))
+        return event._replace(kind=kind, paths=tuple(_paths(given, patch=tool in ("apply_patch", "patch"))))
     return event
 
 
-def _paths(given: dict[str, object]) -> list[str]:
+def _paths(given: dict[str, object], *, patch: bool) -> list[str]:
     found = [value for key in _PATH_KEYS if isinstance(value := given.get(key), str) and value][:1]
     for key in ("files", "paths"):
         many = given.get(key)
         found += [one for one in many if isinstance(one, str)] if isinstance(many, list) else []
-    for value in given.values():
-        if isinstance(value, str) and "*** Begin Patch" in value:
-            found += patched_paths(value)
+    for value in given.values() if patch else ():
+        for text in value if isinstance(value, list) else [value]:
+            found += patched_paths(text) if isinstance(text, str) else []
     return list(dict.fromkeys(found))
 
 

@@ -21,7 +21,7 @@ from agentsync.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-SECONDS = 8.0  # clients give up after 10
+SECONDS = 5.0  # clients give up after 10
 MOST_BYTES = 64 << 20
 
 
@@ -29,13 +29,26 @@ def main() -> int:
     """Answer one event."""
     answer = ALLOWED
     try:
+        _give_up_in_time()
         answer = _answer(sys.argv[1:], sys.stdin.buffer.read(MOST_BYTES), os.environ)
     except AgentsyncError as error:
         _note("; ".join(part for part in (error.what, error.why) if part))
-    except (Exception, RecursionError) as error:  # whatever our own fault is, the agent goes on
+    except Exception as error:  # whatever our own fault is, the agent goes on
         _note(f"{type(error).__name__}: {error}")
     _print(answer)
     return answer.code
+
+
+def _give_up_in_time() -> None:
+    """Let reading, parsing and judging together take no longer than a client would wait."""
+    import signal
+
+    def give_up(*_: object) -> None:
+        raise TimeoutError(f"{SECONDS:.0f} seconds were not enough")
+
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, give_up)
+        signal.setitimer(signal.ITIMER_REAL, SECONDS)
 
 
 def _answer(words: Sequence[str], data: bytes, environ: Mapping[str, str]) -> Answer:
@@ -61,7 +74,7 @@ def _note(why: str) -> None:
     """Tell a person who looks; with exit 0 no client shows it to the agent as an error."""
     try:
         sys.stderr.write(f"agentsync: the hook could not decide, so nothing was checked: {one_line(why)}\n")
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):
         return
 
 
@@ -74,7 +87,7 @@ def _print(answer: Answer) -> None:
         if answer.out is not None:
             sys.stdout.write(json.dumps(answer.out) + "\n")
         sys.stdout.flush()
-    except (OSError, ValueError):
+    except Exception:  # a stream that is closed changes nothing about the answer's code
         return
 
 

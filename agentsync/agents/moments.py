@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from agentsync.agents.answers import ALLOWED, Answer, go_on, refuse, tell
-from agentsync.agents.edit import judge_edit
+from agentsync.agents.edit import judge_edit, lock_exclusive
 from agentsync.agents.events import AFTER_EDIT, BEFORE_EDIT, BEFORE_SHELL, MOVED, START, STOP, Event
 from agentsync.agents.place import (
     Place,
@@ -18,7 +18,7 @@ from agentsync.agents.place import (
 from agentsync.gates.judge import split
 from agentsync.gates.opening import open_scene
 from agentsync.git.refs import HEADS, head_of
-from agentsync.git.repo import Repo, around, read_line
+from agentsync.git.repo import MAIN_WORKTREE, Repo, around, read_line
 from agentsync.holders.registry import private_file, write_private
 from agentsync.judging.verdict import Finding
 from agentsync.lean import TYPE_CHECKING
@@ -26,11 +26,14 @@ from agentsync.state.journal import record_event
 from agentsync.text import one_line, show_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from agentsync.agents.shell.commands import Command
+    from agentsync.agents.shell.dangers import Surroundings
     from agentsync.judging.scene import Scene
 
 START_CAP = 2000  # characters at the start of a session
+MOST_READ = 200_000  # characters of a command
 _WARNED = "edit-warned"
 WITHOUT_HOOKS = ("gemini",)  # its shell sets core.hooksPath to nothing (measured, 0.61): no gate would see a commit
 
@@ -40,7 +43,7 @@ def answer_to(event: Event, environ: Mapping[str, str]) -> Answer:
     environ = agents_environment(environ, event.dialect)
     folder = event.folder or os.getcwd()
     if event.kind == BEFORE_EDIT:
-        return _before(event, environ, folder, event.paths)
+        return _before(event, environ, folder, [*event.paths, *_behind_links(folder, event.paths)])
     if event.kind == BEFORE_SHELL:
         return _before_shell(event, environ, folder)
     if event.kind == AFTER_EDIT:
@@ -53,6 +56,12 @@ def answer_to(event: Event, environ: Mapping[str, str]) -> Answer:
     return _stop(event, open_scene(own)) if event.kind == STOP and not event.again else ALLOWED
 
 
+def _behind_links(folder: str, words: Sequence[str]) -> list[str]:
+    """The files that symlinks among some paths lead to: an edit through one changes those."""
+    places = [os.path.join(folder, os.path.expanduser(word)) for word in words if "\0" not in word]
+    return [os.path.realpath(place) for place in places if os.path.islink(place)]
+
+
 def _before(event: Event, environ: Mapping[str, str], folder: str, words: Sequence[str]) -> Answer:
     """Refuse a write to `words` where a rule says so; nothing of ours is asked about files of no repository."""
     own = around(environ, folder)
@@ -60,13 +69,13 @@ def _before(event: Event, environ: Mapping[str, str], folder: str, words: Sequen
     places = [place for word in words if (place := place_of(environ, folder, word))]
     found += [finding for place in places if own and (finding := elsewhere_finding(own, place))]
     if found:
-        scene_at = own or places[0].repo
-        return _refusal(event, scene_at, found)
-    for repo, paths in _by_worktree(places):
-        scene = open_scene(repo)
-        refused, _ = split(scene, judge_edit(scene, paths))
-        if refused:
-            return _refusal(event, repo, refused)
+        return _refusal(event, own or places[0].repo, found)
+    scenes = [(open_scene(repo), paths) for repo, paths in _by_worktree(places)]
+    for rule in (judge_edit, lock_exclusive):  # nothing is taken unless all may be written
+        for scene, paths in scenes:
+            refused, _ = split(scene, rule(scene, paths))
+            if refused:
+                return _refusal(event, scene.repo, refused)
     return ALLOWED
 
 
@@ -77,17 +86,18 @@ def _by_worktree(places: Sequence[Place]) -> list[tuple[Repo, list[bytes]]]:
     return list(found.values())
 
 
-def _refusal(event: Event, repo: Repo, findings: Sequence[Finding]) -> Answer:
+def _refusal(event: Event, repo: Repo | None, findings: Sequence[Finding]) -> Answer:
     first = findings[0]
-    record_event(
-        repo.shared_dir,
-        "refused",
-        hook=f"{event.dialect} {event.kind}",
-        rule=first.rule,
-        holder=read_line(private_file(repo, "holder")).partition(" ")[0] or repo.worktree_id,
-        path=show_path(first.path),
-        message=first.lines[0],
-    )
+    if repo is not None and os.path.isdir(repo.shared_dir):
+        record_event(
+            repo.shared_dir,
+            "refused",
+            hook=f"{event.dialect} {event.kind}",
+            rule=first.rule,
+            holder=read_line(private_file(repo, "holder")).partition(" ")[0] or repo.worktree_id,
+            path=show_path(first.path),
+            message=first.lines[0],
+        )
     lines = [f"agentsync: refused: {first.lines[0]}", *(f"  {line}" for line in first.lines[1:])]
     for more in findings[1:3]:
         lines.append(f"agentsync: refused too: {more.lines[0]}")
@@ -95,36 +105,58 @@ def _refusal(event: Event, repo: Repo, findings: Sequence[Finding]) -> Answer:
 
 
 def _before_shell(event: Event, environ: Mapping[str, str], folder: str) -> Answer:
-    own = around(environ, folder)
-    if own is None or not os.path.isdir(own.shared_dir):
-        return ALLOWED
-    from agentsync.agents.patches import patched_paths
     from agentsync.agents.shell.commands import commands_of
-    from agentsync.agents.shell.dangers import Surroundings, dangers_of
-    from agentsync.agents.shell.git_words import commits
+    from agentsync.agents.shell.dangers import dangers_of
     from agentsync.agents.shell.writes import writes_of
-    from agentsync.config.load import in_force
 
-    commands = commands_of(event.command, os.path.realpath(folder))
-    if not commands:
-        return ALLOWED
-    branch = head_of(own).branch.removeprefix(HEADS)
-    around_it = Surroundings(in_force(own).base.name, branch, guarded_folders(own))
-    dangers = dangers_of(commands, around_it)
+    folder = os.path.realpath(folder)
+    commands = commands_of(event.command[:MOST_READ], folder)
+    dangers = dangers_of(commands, _surroundings(environ))
     if dangers:
-        return _refusal(event, own, [Finding("shell", (one.what, one.why, one.command)) for one in dangers])
+        return _refusal(
+            event, around(environ, folder), [Finding("shell", (one.what, one.why, one.command)) for one in dangers]
+        )
+    named = [value for command in commands for name, value in command.variables if name == "AGENTSYNC_AGENT"]
+    environ = {**environ, "AGENTSYNC_AGENT": named[-1]} if named else environ
     writes = writes_of(commands)
-    if "*** Begin Patch" in event.command:
-        writes += patched_paths(event.command)
-    if event.dialect in WITHOUT_HOOKS and any(commits(command) for command in commands):
-        writes += _changed(own)
+    if event.dialect in WITHOUT_HOOKS:
+        writes += _committed(environ, commands)
     return _before(event, environ, folder, writes) if writes else ALLOWED
 
 
-def _changed(own: Repo) -> list[str]:
-    """The tracked files that differ from HEAD here, staged or not, as absolute paths."""
-    names = own.git("diff", "--name-only", "--no-renames", "-z", "HEAD", ok=()).out.split(b"\0")
-    return [os.path.join(own.top, os.fsdecode(name)) for name in names if name]
+def _surroundings(environ: Mapping[str, str]) -> Callable[[str], Surroundings | None]:
+    """What stands around a folder, asked of each once."""
+    known: dict[str, Surroundings | None] = {}
+
+    def look(folder: str) -> Surroundings | None:
+        from agentsync.agents.shell.dangers import Surroundings
+        from agentsync.config.load import in_force
+
+        if folder not in known:
+            own = around(environ, folder)
+            known[folder] = None
+            if own is not None and os.path.isdir(own.shared_dir):
+                branch = head_of(own).branch.removeprefix(HEADS)
+                known[folder] = Surroundings(in_force(own).base.name, branch, guarded_folders(own))
+        return known[folder]
+
+    return look
+
+
+def _committed(environ: Mapping[str, str], commands: Sequence[Command]) -> list[str]:
+    """The files that a script commits, as absolute paths, but for what a merge or base has just so."""
+    from agentsync.agents.shell.git_words import commit_in
+
+    commit = commit_in(commands)
+    own = around(environ, commit.folder) if commit and commit.folder else None
+    if commit is None or own is None or os.path.exists(os.path.join(own.git_dir, "MERGE_HEAD")):
+        return []
+    words = ("diff", "--name-only", "--no-renames", "-z")
+    names = own.git(*words, "--cached", "HEAD", ok=()).out.split(b"\0")
+    if commit.unstaged:
+        names += own.git(*words, ok=()).out.split(b"\0")
+    found = [os.path.join(own.top, os.fsdecode(name)) for name in names if name]
+    return found + [os.path.join(commit.folder, path) for path in commit.paths]
 
 
 def _after_edit(event: Event, environ: Mapping[str, str], folder: str) -> Answer:
@@ -170,10 +202,7 @@ def _new_conflicts(scene: Scene, paths: Sequence[bytes]) -> list[str]:
 
 def _start(event: Event, scene: Scene) -> Answer:
     """Say who this agent is and what is new for it; its shells learn the name where the client has a file for that."""
-    exports = scene.repo.environ.get("CLAUDE_ENV_FILE", "")
-    if exports:
-        with open(exports, "a", encoding="utf-8") as file:
-            file.write(f"export AGENTSYNC_AGENT={scene.holder.agent}\n")
+    _export_name(scene)
     if event.kind == MOVED:
         return ALLOWED
     from agentsync.agents.held import held_lines
@@ -181,6 +210,23 @@ def _start(event: Event, scene: Scene) -> Answer:
 
     who = f"agentsync: this agent is {scene.holder.agent} in worktree {scene.repo.worktree_id} ({scene.repo.top})"
     return tell(event, [one_line(who, 300), *held_lines(scene), *news(scene)], START_CAP)
+
+
+def _export_name(scene: Scene) -> None:
+    """Let the client's shells know this agent's name, where it is a linked worktree's: the main one's depends on where.
+
+    An agent of the main worktree that goes into a linked one is that one's agent, for its hooks as for its commits.
+    """
+    exports = scene.repo.environ.get("CLAUDE_ENV_FILE", "")
+    if not exports or scene.repo.environ.get("AGENTSYNC_AGENT"):
+        return
+    linked = scene.repo.worktree_id != MAIN_WORKTREE
+    line = f"export AGENTSYNC_AGENT={scene.holder.agent}\n" if linked else "unset AGENTSYNC_AGENT\n"
+    try:
+        with open(exports, "a", encoding="utf-8") as file:
+            file.write(line)
+    except OSError:
+        return
 
 
 def _stop(event: Event, scene: Scene) -> Answer:

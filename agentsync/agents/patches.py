@@ -9,8 +9,9 @@ def patched_paths(patch: str) -> list[str]:
     """Every file that a patch changes, makes, removes or moves to, as it is written there."""
     found = []
     for line in patch.splitlines():
-        head = next((head for head in _HEADS if line.startswith(head)), "")
-        path = line[len(head) :].strip() if head else ""
+        bare = line.lstrip()  # Codex allows blanks before
+        head = next((head for head in _HEADS if bare.startswith(head)), "")
+        path = bare[len(head) :].strip() if head else ""
         if path:
             found.append(path)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from agentsync.git.refs import head_of
-from agentsync.git.repo import MAIN_WORKTREE, Repo, around
+from agentsync.git.repo import MAIN_WORKTREE, Repo, around, git_elsewhere
 from agentsync.git.run import LOCAL_VARIABLES
 from agentsync.judging.verdict import Finding
 from agentsync.lean import TYPE_CHECKING, NamedTuple
@@ -13,6 +13,9 @@ from agentsync.text import quoted, shell_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+_LONGEST = 4096  # PATH_MAX of Linux
 
 
 class Place(NamedTuple):
@@ -31,12 +34,13 @@ def agents_environment(environ: Mapping[str, str], dialect: str) -> dict[str, st
 
 def place_of(environ: Mapping[str, str], folder: str, word: str) -> Place | None:
     """The place that `word` names, seen from `folder`; None outside of every repository with agentsync."""
-    if not word or "\0" in word or not (folder or os.path.isabs(word)):
+    if not word or "\0" in word or len(word) > _LONGEST or not (folder or os.path.isabs(word)):
         return None
     parent, leaf = os.path.split(os.path.normpath(os.path.join(folder, os.path.expanduser(word))))
     full = os.path.join(os.path.realpath(parent), leaf)
     repo = around(environ, os.path.dirname(full))
-    if repo is None or not leaf or not os.path.isdir(repo.shared_dir):
+    whole = os.path.lexists(os.path.join(full, ".git"))  # a worktree's top: what would be written in it is not known
+    if repo is None or not leaf or whole or not os.path.isdir(repo.shared_dir):
         return None
     return Place(repo, os.fsencode(full[len(repo.top) :].lstrip(os.sep)), full)
 
@@ -48,7 +52,9 @@ def guarded_folders(repo: Repo) -> tuple[str, ...]:
 
 def guarded_finding(repo: Repo, word: str, folder: str) -> Finding | None:
     """A refusal for a file among what is guarded."""
-    full = os.path.realpath(os.path.join(folder, word))
+    if "\0" in word or len(word) > _LONGEST:
+        return None
+    full = os.path.realpath(os.path.join(folder, os.path.expanduser(word)))
     if not any(full.startswith(place + os.sep) for place in guarded_folders(repo)):
         return None
     lines = (
@@ -67,6 +73,8 @@ def elsewhere_finding(own: Repo, place: Place) -> Finding | None:
     other = place.repo
     if other.common_dir != own.common_dir or other.top == own.top or own.worktree_id == MAIN_WORKTREE:
         return None
+    if git_elsewhere(own.environ, other.top, "check-ignore", "-q", "--", place.path, ok=()).code == 0:
+        return None  # what is shared on purpose, such as node_modules
     name = "the main worktree" if other.worktree_id == MAIN_WORKTREE else f"worktree {other.worktree_id}"
     branch = head_of(other).branch.removeprefix("refs/heads/")
     lines = (

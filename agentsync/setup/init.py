@@ -160,7 +160,7 @@ def apply(repo: Repo, found: Found) -> list[str]:
     repo.git("config", "agentsync.base", found.base.name)
     add_excludes(repo)
     install_drivers(repo)
-    write(found.clients)
+    write(repo, found.clients)
     top = os.path.join(os.path.realpath(repo.top), "")
     places = [os.path.realpath(one.path) for one in found.clients if one.changes]
     clients = [place.removeprefix(top) for place in places if place.startswith(top)]

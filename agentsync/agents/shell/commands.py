@@ -10,22 +10,42 @@ from agentsync.lean import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_RESERVED = {"if", "then", "elif", "else", "do", "while", "until", "!", "{", "}", "time", "fi", "done", "esac"}
+_RESERVED = {
+    "if",
+    "then",
+    "elif",
+    "else",
+    "do",
+    "while",
+    "until",
+    "!",
+    "{",
+    "}",
+    "time",
+    "fi",
+    "done",
+    "esac",
+    "coproc",
+}
 _SHELLS = {"sh", "bash", "zsh", "dash", "ksh"}
 _DEEPEST = 8  # scripts within scripts; deeper ones are let through
+MOST_TOKENS = 20_000  # what follows in a longer script is let through
 # Programs that run another: how many words of their own follow, beside options; and their options with a value.
 _WRAPPERS: dict[str, tuple[int, str]] = {
     "command": (0, ""), "builtin": (0, ""), "exec": (0, "a"), "nohup": (0, ""), "setsid": (0, ""), "env": (0, "uCS"),
     "nice": (0, "n"), "ionice": (0, "cnp"), "timeout": (1, "ks"), "sudo": (0, "ugpChDRT"), "doas": (0, "uC"),
-    "stdbuf": (0, "ioe"), "xargs": (0, "adEILnPs"), "caffeinate": (0, "tw"),
+    "stdbuf": (0, "ioe"), "xargs": (0, "adEILnPs"), "caffeinate": (0, "tw"), "npx": (0, "pc"), "bunx": (0, ""),
 }  # fmt: skip
+_RUNNERS = {"uv", "poetry", "pipenv", "pdm", "hatch", "rye"}  # `uv run PROGRAM`
+_LONG_VALUED = {"--user", "--group", "--unset", "--chdir", "--adjustment", "--signal", "--kill-after", "--class",
+                "--host", "--close-from", "--package", "--with", "--python", "--extra"}  # fmt: skip
 
 
 class Command(NamedTuple):
     """One program with its words (the first is its name) as far as they are known.
 
     `folder` is empty where only a running shell could tell. `literal` holds for each word whether it is what the
-    program gets. `writes` are the targets of output redirections that are known.
+    program gets. `writes` are the targets of output redirections that are known, `bodies` its here-documents.
     """
 
     words: tuple[str, ...]
@@ -33,6 +53,7 @@ class Command(NamedTuple):
     variables: tuple[tuple[str, str], ...]
     writes: tuple[str, ...]
     folder: str
+    bodies: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -44,6 +65,13 @@ class Command(NamedTuple):
         """The words after the name that are certain."""
         return [word for word, literal in zip(self.words[1:], self.literal[1:], strict=True) if literal]
 
+    @property
+    def operands(self) -> list[tuple[str, bool]]:
+        """The words after the name that are no options, and whether each is certain; after `--` all are."""
+        pairs = list(zip(self.words[1:], self.literal[1:], strict=True))
+        ends = next((at for at, (word, _) in enumerate(pairs) if word == "--"), len(pairs))
+        return [pair for pair in pairs[:ends] if not pair[0].startswith("-")] + pairs[ends + 1 :]
+
 
 class _Reader:
     """Goes through tokens once; keeps the folder, which `cd` changes and parentheses restore."""
@@ -52,20 +80,31 @@ class _Reader:
         self.folder = folder
         self.depth = depth
         self.found: list[Command] = []
-        self.folders: list[str] = []
+        self.folders: list[str] = []  # of the parentheses that are open
+        self.pushed: list[str] = []
+        self.comparing = False  # inside of [[ ... ]], where `>` is no redirection
 
     def read(self, tokens: Sequence[Token]) -> list[Command]:
         part: list[Token] = []
-        for token in (*tokens, Token("operator", ";")):
+        piped = skipping = False
+        for token in (*tokens[:MOST_TOKENS], Token("operator", ";")):
             if token.kind != "operator":
                 part.append(token)
                 continue
-            self._simple(part)
+            before = self.folder
+            array = token.text == "(" and bool(part) and part[-1].text.endswith("=")
+            if not skipping:
+                self._simple(part)
             part = []
+            if piped or token.text in ("|", "|&", "&"):  # these run in a shell of their own
+                self.folder = before
+            piped = token.text in ("|", "|&")
             if token.text == "(":
                 self.folders.append(self.folder)
+                skipping = skipping or array
             elif token.text == ")" and self.folders:
                 self.folder = self.folders.pop()
+                skipping = False
         return self.found
 
     def _simple(self, part: Sequence[Token]) -> None:
@@ -82,80 +121,118 @@ class _Reader:
             elif aimed:
                 if ">" in aimed and not (aimed == ">&" and token.text.strip("-").isdigit()) and token.literal:
                     writes.append(token.text)
+                bodies += [token.text] if aimed == "<<<" and token.literal else []
                 aimed = ""
             else:
                 words.append(token)
-        while words and words[0].literal and words[0].text in _RESERVED:
-            words = words[1:]
-        self._command(words, writes, bodies)
+        words = words[_reserved(words) :]
+        compares = self.comparing or (bool(words) and words[0].text == "[[")
+        self.comparing = compares and not any(token.text == "]]" for token in words)
+        self._command(words, [] if compares else writes, bodies)
 
     def _command(self, words: Sequence[Token], writes: Sequence[str], bodies: Sequence[str]) -> None:
-        variables, words = _assignments(words)
-        more, words = _unwrapped(words)
-        texts, literal = tuple(token.text for token in words), tuple(token.literal for token in words)
-        compares = texts[:1] == ("[[",)  # there `>` is no redirection
-        command = Command(texts, literal, (*variables, *more), () if compares else tuple(writes), self.folder)
-        if not (texts or command.variables or writes):
+        variables, words, folder = _unwrapped(words, self.folder)
+        if not (words or variables or writes):
             return
+        texts, literal = tuple(token.text for token in words), tuple(token.literal for token in words)
+        command = Command(texts, literal, tuple(variables), tuple(writes), folder, tuple(bodies))
         self.found.append(command)
-        if command.name in ("cd", "pushd"):
-            self._change_folder(command)
-        for script in _inner_scripts(command, bodies):
+        self._change_folder(command)
+        for script in _inner_scripts(command):
             self._script(script)
 
     def _change_folder(self, command: Command) -> None:
-        places = [word for word in command.words[1:] if word not in ("-P", "-L", "--")]
-        certain = bool(places) and all(command.literal) and places[0] != "-" and bool(self.folder)
-        self.folder = os.path.normpath(os.path.join(self.folder, places[0])) if certain else ""
+        if command.name == "popd":
+            self.folder = self.pushed.pop() if self.pushed else ""
+        elif command.name in ("cd", "pushd"):
+            if command.name == "pushd":
+                self.pushed.append(self.folder)
+            places = [word for word in command.words[1:] if word not in ("-P", "-L", "--")]
+            certain = bool(places) and all(command.literal) and places[0] != "-" and bool(self.folder)
+            self.folder = os.path.normpath(os.path.join(self.folder, places[0])) if certain else ""
 
     def _script(self, script: str) -> None:
         if self.depth < _DEEPEST:
             self.found += _Reader(self.folder, self.depth + 1).read(tokens_of(script))
 
 
-def _assignments(words: Sequence[Token]) -> tuple[list[tuple[str, str]], Sequence[Token]]:
-    found = []
-    while words and _is_assignment(words[0].text):
-        name, _, value = words[0].text.partition("=")
-        found.append((name, value))
-        words = words[1:]
-    return found, words
+def _reserved(words: Sequence[Token]) -> int:
+    """How many words at the start are the shell's own."""
+    at = 0
+    while at < len(words) and words[at].literal and words[at].text in _RESERVED:
+        at += 2 if words[at].text == "time" and words[at + 1 : at + 2] and words[at + 1].text == "-p" else 1
+    if words[at : at + 1] and words[at].text == "function":
+        at += 2
+        at += 1 if words[at : at + 1] and words[at].text == "{" else 0
+    return at
 
 
 def _is_assignment(text: str) -> bool:
     name, equals, _ = text.partition("=")
-    return bool(equals) and name.replace("_", "a").isalnum() and not name[:1].isdigit()
+    return bool(equals) and name.removesuffix("+").replace("_", "a").isalnum() and not name[:1].isdigit()
 
 
-def _unwrapped(words: Sequence[Token]) -> tuple[list[tuple[str, str]], Sequence[Token]]:
-    """The words of the program that really runs, and variables that `env` or `export` set for it."""
+def _pair(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name.removesuffix("+"), value
+
+
+def _unwrapped(words: Sequence[Token], folder: str) -> tuple[list[tuple[str, str]], Sequence[Token], str]:
+    """Variables set for a program, the words of the program that really runs, and where it runs."""
     variables: list[tuple[str, str]] = []
-    while words and words[0].literal and os.path.basename(words[0].text) in _WRAPPERS:
-        own, valued = _WRAPPERS[os.path.basename(words[0].text)]
-        words = words[1:]
-        while words and words[0].text.startswith("-") and words[0].text != "-":
-            skip = 2 if len(words[0].text) == 2 and words[0].text[1] in valued else 1
-            words = words[skip:]
-        more, words = _assignments(words)
-        variables += more
-        words = words[own:]
-    if words and words[0].literal and words[0].text in ("export", "declare", "typeset", "readonly"):
-        for word in words[1:]:
-            more, _ = _assignments([word])
-            variables += more
-    return variables, words
+    at = 0
+    while at < len(words):
+        text = words[at].text
+        name = os.path.basename(text) if words[at].literal else ""
+        if _is_assignment(text):
+            variables.append(_pair(text))
+            at += 1
+        elif name in _RUNNERS and words[at + 1 : at + 2] and words[at + 1].text == "run":
+            at = _after_options(words, at + 2, "")
+        elif name in _WRAPPERS:
+            own, valued = _WRAPPERS[name]
+            after = _after_options(words, at + 1, valued)
+            folder = _folder_of_env(words[at:after], folder) if name == "env" else folder
+            at = after
+            while own and at < len(words):  # such as the seconds of `timeout`
+                at, own = at + 1, own - 1
+        else:
+            break
+    rest = words[at:]
+    if rest and rest[0].literal and rest[0].text in ("export", "declare", "typeset", "readonly"):
+        variables += [_pair(word.text) for word in rest[1:] if _is_assignment(word.text)]
+    return variables, rest, folder
 
 
-def _inner_scripts(command: Command, bodies: Sequence[str]) -> list[str]:
+def _after_options(words: Sequence[Token], at: int, valued: str) -> int:
+    while at < len(words) and words[at].text.startswith("-") and words[at].text != "-":
+        text = words[at].text
+        at += 2 if text in _LONG_VALUED or (len(text) == 2 and text[1] in valued) else 1
+    return at
+
+
+def _folder_of_env(words: Sequence[Token], folder: str) -> str:
+    """Where `env -C FOLDER` runs a program; empty where it is not known."""
+    for at, option in enumerate(words[:-1]):
+        if option.text in ("-C", "--chdir"):
+            value = words[at + 1]
+            return os.path.normpath(os.path.join(folder, value.text)) if value.literal and folder else ""
+    return folder
+
+
+def _inner_scripts(command: Command) -> list[str]:
     """Scripts that a command is handed as words or as a here-document."""
     if command.name == "eval":
         return [" ".join(command.words[1:])] if all(command.literal) else []
     if command.name not in _SHELLS:
         return []
-    for at, word in enumerate(command.words[1:-1], 1):
-        if word.startswith("-") and not word.startswith("--") and "c" in word:
-            return [command.words[at + 1]] if command.literal[at + 1] else []
-    return list(bodies) if len(command.words) == 1 or command.words[1:] == ("-s",) else []
+    at = 1
+    while at < len(command.words) and command.words[at][:1] in ("-", "+") and command.words[at] != "-":
+        word = command.words[at]
+        if not word.startswith("--") and "c" in word:
+            return [command.words[at + 1]] if at + 1 < len(command.words) and command.literal[at + 1] else []
+        at += 2 if not word.startswith("--") and word.endswith("o") else 1
+    return list(command.bodies) if command.words[at:] in ((), ("-",)) else []
 
 
 def commands_of(script: str, folder: str) -> list[Command]:

@@ -11,11 +11,14 @@ from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    Around = Callable[[str], "Surroundings | None"]
 
 _TOUCHING = {"chmod", "chown", "rmdir", "touch", "sqlite3"}  # beside those whose files agents.shell.writes knows
 _READING = {"log", "show", "cat-file", "ls-tree", "rev-parse", "rev-list", "for-each-ref", "diff", "fsck", "status",
-            "ls-files", "show-ref", "count-objects", "grep", "blame", "shortlog", "reflog", "diff-tree"}  # fmt: skip
+            "ls-files", "show-ref", "count-objects", "grep", "blame", "shortlog", "reflog", "diff-tree",
+            "clone", "init", "fetch", "remote"}  # fmt: skip
 GATES = "the gates judge again at the ref and at the push; a refusal says how to go on:"
 
 
@@ -38,27 +41,33 @@ class Danger(NamedTuple):
     command: str
 
 
-def dangers_in(script: str, folder: str, around: Surroundings) -> list[Danger]:
+def dangers_in(script: str, folder: str, around: Around) -> list[Danger]:
     """What in a script would get past the gates, each kind once."""
     return dangers_of(commands_of(script, folder), around)
 
 
-def dangers_of(commands: Sequence[Command], around: Surroundings) -> list[Danger]:
-    """The same for commands already read."""
-    found = [danger for command in commands for danger in _judged(command, around)]
-    return list({danger.what: danger for danger in found}.values())
+def dangers_of(commands: Sequence[Command], around: Around) -> list[Danger]:
+    """The same for commands already read; `around` tells of a folder what stands there, None in no such repository."""
+    found: dict[str, Danger] = {}
+    for command in commands:
+        for danger in _judged(command, around):
+            found.setdefault(danger.what, danger)
+    return list(found.values())
 
 
-def _judged(command: Command, around: Surroundings) -> Iterator[Danger]:
-    yield from _by_variable(command)
-    yield from _by_guarded_path(command, around)
-    if command.name in ("agentsync", "agentsync-hooks"):
-        yield from _own_command(command)
+def _judged(command: Command, around: Around) -> Iterator[Danger]:
     git = parse_git(command)
+    folder = os.path.join(command.folder, git.place) if git and command.folder else command.folder
+    here = around(os.path.normpath(folder)) if folder else None
+    if here is None:
+        return
+    yield from _by_variable(command)
+    yield from _by_guarded_path(command, git, here)
+    yield from _own_command(command)
     if git:
-        yield from _by_git(git, around)
+        yield from _by_git(git, here)
         for script in scripts_in(git):
-            yield from dangers_in(script, command.folder, around)
+            yield from dangers_in(script, folder, around)
 
 
 def _by_variable(command: Command) -> Iterator[Danger]:
@@ -92,6 +101,8 @@ def _is_hook_key(key: str) -> bool:
 
 
 def _by_git(git: Git, around: Surroundings) -> Iterator[Danger]:
+    if git.subcommand in _READING:
+        return
     keys = [setting.partition("=")[0] for setting in git.settings] + [setting_changed(git)]
     hooked = [key for key in keys if _is_hook_key(key)]
     if hooked:
@@ -119,20 +130,29 @@ def _renames_onto_base(git: Git, around: Surroundings) -> bool:
 
 
 def _own_command(command: Command) -> Iterator[Danger]:
-    if "unlock" in command.known and "--force" in command.known:
+    words = command.known
+    if command.name.startswith("python") and words[:2] == ["-m", "agentsync"]:
+        words = words[2:]
+    elif command.name not in ("agentsync", "agentsync-hooks"):
+        return
+    if "unlock" in words and "--force" in words:
         yield Danger(
             "only a person forces a lock",
             "its holder may be at work on it; wait for it, or take other work:",
-            "agentsync lock PATH --wait",
+            "agentsync task next --claim",
+        )
+    elif words[:1] == ["uninstall"]:
+        yield Danger(
+            "only a person uninstalls agentsync", "every lock and claim would go; look first:", "agentsync status"
         )
 
 
-def _by_guarded_path(command: Command, around: Surroundings) -> Iterator[Danger]:
+def _by_guarded_path(command: Command, git: Git | None, around: Surroundings) -> Iterator[Danger]:
     words = [*writes_of([command]), *(command.known if command.name in _TOUCHING else [])]
     named = [word for word in words if _is_guarded(word, command.folder, around)]
-    git = parse_git(command)
-    if git and git.git_dir and git.subcommand not in _READING and _is_guarded(git.git_dir, command.folder, around):
-        named.append(git.git_dir)
+    if git and git.subcommand not in _READING:
+        sent_to = [git.git_dir, git.place, *(value for name, value in command.variables if name == "GIT_DIR")]
+        named += [word for word in sent_to if word and _is_guarded(word, command.folder, around)]
     if named:
         yield Danger(
             f"{quoted(named[0], 80)} belongs to agentsync, or to git's hooks",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.text import shell_word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from agentsync.agents.shell.commands import Command
 
@@ -17,7 +20,7 @@ _GLOBAL_VALUED = {
     "--namespace",
     "--exec-path",
     "--config-env",
-    "--super-prefix",
+    "--attr-source",
 }
 # Subcommands that know `--no-verify`: short options with a value, those whose value may only be attached, and whether
 # `-n` means `--no-verify` there (git-commit(1), git-am(1); elsewhere it is --dry-run or --no-stat).
@@ -38,12 +41,17 @@ _SHORTEST = "--no-veri"  # anything shorter could be --no-verbose
 
 
 class Git(NamedTuple):
-    """A git command line: settings given by `-c`, the places it is sent to, the subcommand and the words after it."""
+    """A git command line: settings given by `-c`, the subcommand and the words after it.
+
+    `git_dir` and `place` are what `--git-dir` and `-C` send it to; `literal` tells which words are certain.
+    """
 
     settings: tuple[str, ...]
     git_dir: str
+    place: str
     subcommand: str
     words: tuple[str, ...]
+    literal: tuple[bool, ...]
 
 
 def parse_git(command: Command) -> Git | None:
@@ -51,7 +59,7 @@ def parse_git(command: Command) -> Git | None:
     if command.name not in ("git", "git.exe"):
         return None
     settings: list[str] = []
-    git_dir = ""
+    git_dir = place = ""
     at = 1
     words = command.words
     while at < len(words) and words[at].startswith("-"):
@@ -61,28 +69,30 @@ def parse_git(command: Command) -> Git | None:
             value = words[at] if at < len(words) else ""
         if name in ("-c", "--config-env"):
             settings.append(value if name == "--config-env" or not equals else words[at])
-        elif name in ("--git-dir", "-C"):
+        elif name == "--git-dir":
             git_dir = value
+        elif name == "-C":
+            place = os.path.join(place, value)
         at += 1
     if at >= len(words) or not command.literal[at]:
-        return Git(tuple(settings), git_dir, "", ()) if settings else None
-    return Git(tuple(settings), git_dir, words[at], words[at + 1 :])
+        return None
+    return Git(tuple(settings), git_dir, place, words[at], words[at + 1 :], command.literal[at + 1 :])
 
 
 def _own_words(git: Git) -> Iterator[tuple[str, str]]:
     """Each option, with the value that follows as a word of its own; what stands after `--` is left out."""
-    rest = iter(git.words)
+    rest = iter(zip(git.words, git.literal, strict=True))
     valued, attached, _ = _SHORT.get(git.subcommand, ("", "", False))
-    for word in rest:
+    for word, literal in rest:
         if word == "--":
             return
         if word.startswith("--"):
-            yield word, next(rest, "") if word in _LONG_VALUED else ""
+            yield word, next(rest, ("", True))[0] if word in _LONG_VALUED else ""
         elif word.startswith("-") and len(word) > 1:
             letters = _letters(word[1:], valued + attached)
-            last = letters[-1:]
-            takes = last in valued and last != "" and word.endswith(last) and len(letters) == len(word) - 1
-            yield "-" + letters, next(rest, "") if takes else ""
+            # what a substitution leaves of `-m"$(date)"` is `-m`, and its value is there all the same
+            takes = letters[-1:] in tuple(valued) and len(letters) == len(word) - 1 and literal
+            yield "-" + letters, next(rest, ("", True))[0] if takes else word[1 + len(letters) :]
 
 
 def _letters(cluster: str, valued: str) -> str:
@@ -108,18 +118,43 @@ def skips_hooks(git: Git) -> bool:
 
 
 def scripts_in(git: Git) -> list[str]:
-    """Commands that git is to run by itself: `rebase --exec`, `bisect run` and the like."""
+    """Commands that git is to run by itself: `rebase --exec`, `bisect run`, `submodule foreach`."""
+    for verb, runs in (("bisect", "run"), ("submodule", "foreach")):
+        if git.subcommand == verb and runs in git.words:
+            rest = git.words[git.words.index(runs) + 1 :]
+            return [" ".join(shell_word(word) for word in rest) if len(rest) > 1 else "".join(rest)]
     if git.subcommand != "rebase":
         return []
-    found = [value for option, value in _own_words(git) if option in ("--exec", "-x") or option.endswith("x")]
+    found = [value for option, value in _own_words(git) if option == "--exec" or option.endswith("x")]
     found += [word.partition("=")[2] for word in git.words if word.startswith("--exec=")]
     return [script for script in found if script]
 
 
-def commits(command: Command) -> bool:
-    """Whether a command makes a commit of what stands in the work tree or the index."""
-    git = parse_git(command)
-    return git is not None and git.subcommand == "commit" and not git.git_dir
+class Committed(NamedTuple):
+    """What a script is about to commit: what is staged, what differs in the work tree, and paths that it names."""
+
+    folder: str
+    unstaged: bool
+    paths: tuple[str, ...]
+
+
+def commit_in(commands: Sequence[Command]) -> Committed | None:
+    """The first commit that a script makes where it runs; None where it makes none, or only tries."""
+    unstaged = False
+    added: list[str] = []
+    for command in commands:
+        git = parse_git(command)
+        if git is None or git.git_dir or git.place or {"--dry-run", "--help", "-h"} & set(git.words):
+            continue
+        options = {word for word in git.words if word.startswith("-")}
+        plain = [word for word, literal in zip(git.words, git.literal, strict=True) if literal and word[:1] != "-"]
+        if git.subcommand == "add":
+            unstaged = unstaged or bool(options & {"-A", "-u", "--all", "--update"}) or "." in plain
+            added += [word for word in plain if word != "."]
+        elif git.subcommand == "commit":
+            letters = "".join(option[1:] for option, _ in _own_words(git) if not option.startswith("--"))
+            return Committed(command.folder, unstaged or "a" in letters or "--all" in options, tuple(added))
+    return None
 
 
 def setting_changed(git: Git) -> str:
@@ -130,13 +165,29 @@ def setting_changed(git: Git) -> str:
     verbs = {"set", "unset", "rename-section", "remove-section", "edit", "get", "list"}
     verb = words.pop(0) if words and words[0] in verbs else ""
     options = {word for word in words if word.startswith("-")}
-    plain = [word for word in words if not word.startswith("-")]
+    plain = _without_values(words)
     if not plain or verb in ("get", "list", "edit"):
         return ""
     reads = {"--get", "--get-all", "--get-regexp", "--get-urlmatch", "--list", "-l"}
     if options & reads:
         return ""
-    removes = {"--unset", "--unset-all", "--remove-section", "--rename-section"}
+    if verb == "remove-section" or "--remove-section" in options:
+        return f"{plain[0].lower()}.hookspath" if plain[0].lower() == "core" else plain[0].lower()
+    removes = {"--unset", "--unset-all", "--rename-section"}
     if len(plain) > 1 or verb or options & removes:
         return plain[0].lower()
     return ""
+
+
+def _without_values(words: Sequence[str]) -> list[str]:
+    """The words of `git config` that are neither options nor their values."""
+    valued = {"-f", "--file", "--blob", "--type", "--comment", "--default", "--value", "--url", "-t"}
+    kept, skip = [], False
+    for word in words:
+        if skip:
+            skip = False
+        elif word.startswith("-"):
+            skip = word in valued
+        else:
+            kept.append(word)
+    return kept

@@ -78,6 +78,9 @@ class _Lexer:
             self._redirection()
         elif char in ";&|()":
             self._end_word()
+            if self.text.startswith("((", self.at):  # arithmetic
+                self.at = _closing(self.text, self.at) + 1
+                return
             operator = next(one for one in _OPERATORS if self.text.startswith(one, self.at))
             self.tokens.append(Token("operator", operator))
             self.at += len(operator)
@@ -116,7 +119,7 @@ class _Lexer:
                 self.word.append("" if following == "\n" else following)
                 self.at += 2
             elif char == "$":
-                self._dollar()
+                self._dollar(in_quotes=True)
             elif char == "`":
                 self._backticks()
             else:
@@ -124,7 +127,7 @@ class _Lexer:
                 self.at += 1
         self.at += 1
 
-    def _dollar(self) -> None:
+    def _dollar(self, *, in_quotes: bool = False) -> None:
         following = self.text[self.at + 1 : self.at + 2]
         if following == "(":
             end = _closing(self.text, self.at + 1)
@@ -134,11 +137,13 @@ class _Lexer:
             self.literal = False
             self.at = end + 1
         elif following == "{":
-            end = self.text.find("}", self.at)
             self.literal = False
-            self.at = len(self.text) if end < 0 else end + 1
-        elif following == "'" and not self.word:
-            self.at += 1  # $'...': close enough to '...' for what is looked for
+            self.at = _closing(self.text, self.at + 1) + 1
+        elif following == "'" and not in_quotes:
+            end = _end_of_quotes(self.text, self.at + 1, escapes=True)
+            self.quoted = True
+            self.word.append(self.text[self.at + 2 : end])
+            self.at = end + 1
         else:
             self.literal = self.literal and not (following.isalnum() or following in "_@*#?$!-")
             self.word.append("$")
@@ -174,8 +179,7 @@ class _Lexer:
             word = self.tokens[place + 1] if place + 1 < len(self.tokens) else Token("word", "")
             lines: list[str] = []
             while self.at < len(self.text):
-                end = self.text.find("\n", self.at)
-                end = len(self.text) if end < 0 else end
+                end = _end_of_line(self.text, self.at)
                 line = self.text[self.at : end]
                 self.at = end + 1
                 if line.lstrip("\t" if self.tokens[place].text == "<<-" else "") == word.text:
@@ -185,29 +189,42 @@ class _Lexer:
         self.awaited = []
 
 
+_PAIRS = {"(": ")", "{": "}"}
+
+
 def _closing(text: str, opening: int) -> int:
-    """Where the parenthesis that opens at `opening` closes; the text's end when it does not."""
-    depth = 0
-    for at, char in _outside_quotes(text, opening):
-        depth += {"(": 1, ")": -1}.get(char, 0)
+    """Where the bracket that stands at `opening` closes; the text's end when it does not."""
+    first = text[opening]
+    last, depth = _PAIRS[first], 0
+    for at, char in _outside_quotes(text, opening, braces=first == "{"):
+        depth += 1 if char == first else -1 if char == last else 0
         if depth == 0:
             return at
     return len(text)
 
 
-def _outside_quotes(text: str, start: int) -> Iterator[tuple[int, str]]:
-    """The characters from `start` on that stand in no quotes and no here-document, with their places."""
+def _outside_quotes(text: str, start: int, *, braces: bool) -> Iterator[tuple[int, str]]:
+    """The characters from `start` on that stand in no quotes, comment or here-document, with their places.
+
+    `braces`: inside of `${...}` there are neither comments nor here-documents.
+    """
     at = start
     awaited: list[str] = []
     while at < len(text):
         char = text[at]
         if char == "\\":
+            at += 1
+        elif char in "'\"":
+            at = _end_of_quotes(text, at, escapes=char == '"' or text[at - 1 : at] == "$")
+        elif braces:
+            yield at, char
+        elif char == "#" and text[at - 1 : at] in " \t\n;(":
+            at = _end_of_line(text, at) - 1
+        elif text.startswith("<<<", at):
             at += 2
-            continue
-        if char in "'\"":
-            at = _end_of_quotes(text, at)
-        elif text.startswith("<<", at) and not text.startswith("<<<", at):
-            awaited.append(text[at + 2 :].lstrip("- ").split("\n")[0].split(" ")[0].split(")")[0].strip("'\"\\"))
+        elif text.startswith("<<", at):
+            delimiter = _delimiter(text, at + 2)
+            awaited += [delimiter] if delimiter and len(awaited) < _MOST_BODIES else []
             at += 1
         elif char == "\n" and awaited:
             for delimiter in awaited:
@@ -219,10 +236,29 @@ def _outside_quotes(text: str, start: int) -> Iterator[tuple[int, str]]:
         at += 1
 
 
-def _end_of_quotes(text: str, opening: int) -> int:
+_MOST_BODIES = 16
+
+
+def _end_of_line(text: str, start: int) -> int:
+    end = text.find("\n", start)
+    return len(text) if end < 0 else end
+
+
+def _delimiter(text: str, start: int) -> str:
+    """The word that ends a here-document, which begins at `start`."""
+    at = start
+    while text[at : at + 1] in ("-", " ", "\t"):
+        at += 1
+    end = at
+    while end < len(text) and end < at + 200 and text[end] not in " \t\n;&|()<>":
+        end += 1
+    return text[at:end].strip("'\"\\")
+
+
+def _end_of_quotes(text: str, opening: int, *, escapes: bool) -> int:
     at = opening + 1
     while at < len(text) and text[at] != text[opening]:
-        at += 2 if text[at] == "\\" and text[opening] == '"' else 1
+        at += 2 if text[at] == "\\" and escapes else 1
     return at
 
 
@@ -230,8 +266,7 @@ def _end_of_body(text: str, newline: int, delimiter: str) -> int:
     """The line feed after a here-document whose first line begins after `newline`."""
     at = newline + 1
     while at < len(text):
-        end = text.find("\n", at)
-        end = len(text) if end < 0 else end
+        end = _end_of_line(text, at)
         if text[at:end].strip("\t") == delimiter:
             return end
         at = end + 1

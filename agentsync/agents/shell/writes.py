@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 
+from agentsync.agents.patches import patched_paths
 from agentsync.agents.shell.git_words import parse_git
 from agentsync.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from agentsync.agents.shell.commands import Command
 
 # Package managers: the words that change the manifest when a package is named, and the manifest.
 _MANAGERS = {
-    "npm": ({"install", "i", "add", "uninstall", "remove", "rm", "un"}, "package.json"),
-    "pnpm": ({"add", "remove", "rm", "uninstall"}, "package.json"),
+    "npm": ({"install", "i", "add", "uninstall", "remove", "rm", "un", "r"}, "package.json"),
+    "pnpm": ({"add", "i", "install", "remove", "rm", "uninstall"}, "package.json"),
     "yarn": ({"add", "remove"}, "package.json"),
-    "bun": ({"add", "remove"}, "package.json"),
+    "bun": ({"add", "i", "install", "remove", "rm"}, "package.json"),
     "uv": ({"add", "remove"}, "pyproject.toml"),
     "poetry": ({"add", "remove"}, "pyproject.toml"),
     "cargo": ({"add", "remove", "rm"}, "Cargo.toml"),
@@ -25,46 +26,69 @@ _MANAGERS = {
     "bundle": ({"add", "remove"}, "Gemfile"),
     "composer": ({"require", "remove"}, "composer.json"),
 }
-_ELSEWHERE = {"-g", "--global", "--prefix", "--cwd", "--dir", "-C", "--filter", "-w", "--workspace", "--manifest-path",
-              "--project", "--directory", "-p", "--package", "--no-save", "--script"}  # fmt: skip
+_PLAIN_OPTIONS = {"-D", "-S", "-E", "-O", "-P", "-d", "-u", "--save", "--save-dev", "--save-exact", "--save-optional",
+                  "--dev", "--save-prod", "--exact", "--peer", "--optional"}  # fmt: skip
 _NOWHERE = ("/dev/", "/proc/")
+_MOST = 500
 MARKER = ".agent-lock"
+_PERL_FLAGS = "acfgjklnpsStTuUwWX0123456789"
+_SED_FLAGS = "nrsuzE"
 
 
-def writes_of(commands: Sequence[Command]) -> list[str]:
-    """The files, as absolute paths, that the commands write for certain; each once."""
-    found = [full for command in commands for word in _named(command) if (full := _placed(command, word))]
-    return list(dict.fromkeys(found))
+def writes_of(commands: Sequence[Command], is_folder: Callable[[str], bool] = os.path.isdir) -> list[str]:
+    """The files, as absolute paths, that the commands write for certain; each once.
+
+    `is_folder` tells of an absolute path whether it is one: a copy into it writes what is copied.
+    """
+    found: dict[str, None] = {}
+    for command in commands:
+        for word in _named(command, is_folder):
+            full = _placed(command, word)
+            if full and len(found) < _MOST:
+                found[full] = None
+    return list(found)
 
 
 def _placed(command: Command, word: str) -> str:
-    if not word or word.startswith(_NOWHERE) or not (command.folder or os.path.isabs(word)):
+    unusable = not word or word.startswith(_NOWHERE) or "\0" in word or len(word) > 4096
+    if unusable or not (command.folder or os.path.isabs(word)):
         return ""
     path = os.path.normpath(os.path.join(command.folder, word))
     return path.removesuffix(MARKER) if command.name in ("rm", "mv", "unlink") else path
 
 
-def _named(command: Command) -> Iterator[str]:
+def _named(command: Command, is_folder: Callable[[str], bool]) -> Iterator[str]:
     yield from command.writes
-    plain = [word for word in command.known if not word.startswith("-")]
     options = [word for word in command.known if word.startswith("-")]
+    certain = [word for word, literal in command.operands if literal]
     if command.name in ("tee", "rm", "unlink", "shred"):
-        yield from plain
+        yield from certain
     elif command.name == "truncate":
-        yield from (word for word in plain if word != _value_of(command, "-s"))
-    elif command.name in ("cp", "install", "ln", "mv", "rsync"):
-        yield from _moved(command, plain, options)
+        yield from (word for word in certain if word != _value_of(command, "-s"))
+    elif command.name in ("cp", "install", "ln", "mv"):
+        yield from _moved(command, options, is_folder)
     elif command.name in ("sed", "gsed", "perl", "ruby"):
-        yield from _edited_in_place(command, plain, options)
+        yield from _edited_in_place(command, options)
     elif command.name == "dd":
-        yield from (word[3:] for word in plain if word.startswith("of="))
+        yield from (word[3:] for word in certain if word.startswith("of="))
+    elif command.name == "apply_patch":
+        yield from (path for text in (*command.bodies, *certain) for path in patched_paths(text))
     elif command.name in _MANAGERS:
-        yield from _manifest(command, plain, options)
+        yield from _manifest(command)
     else:
-        git = parse_git(command)
-        if git and git.subcommand in ("rm", "mv") and not git.git_dir and "--cached" not in git.words:
-            names = [word for word in git.words if not word.startswith("-") and word in command.known]
-            yield from names[:-1] if git.subcommand == "mv" else names
+        yield from _by_git(command, is_folder)
+
+
+def _by_git(command: Command, is_folder: Callable[[str], bool]) -> Iterator[str]:
+    git = parse_git(command)
+    tried = {"-n", "--dry-run", "--cached", "--help", "-h"}
+    if git is None or git.subcommand not in ("rm", "mv") or tried & set(git.words):
+        return
+    names = [word for word, literal in zip(git.words, git.literal, strict=True) if literal and not word.startswith("-")]
+    if git.subcommand == "mv" and len(names) > 1:
+        into = len(names) > 2 or is_folder(os.path.normpath(os.path.join(command.folder, git.place, names[-1])))
+        names[-1] = os.path.join(names[-1], os.path.basename(names[0])) if into else names[-1]
+    yield from (os.path.join(git.place, name) for name in names)
 
 
 def _value_of(command: Command, option: str) -> str:
@@ -72,53 +96,53 @@ def _value_of(command: Command, option: str) -> str:
     return next((b for a, b in zip(command.words, command.words[1:], strict=False) if a == option), "")
 
 
-def _moved(command: Command, plain: list[str], options: list[str]) -> Iterator[str]:
-    """What a copy or a move overwrites, and what a move takes away; into a folder only the source's name is known."""
-    if len(plain) < 2 or not all(command.literal) or any(option.startswith(("-t", "--target")) for option in options):
+def _moved(command: Command, options: list[str], is_folder: Callable[[str], bool]) -> Iterator[str]:
+    """What a copy or a move overwrites, and what a move takes away."""
+    operands = command.operands
+    spared = any(one.startswith(("-t", "--target", "--no-clobber", "--help")) or one == "-n" for one in options)
+    if len(operands) < 2 or spared or not all(literal for word, literal in operands[-1:]):
         return
-    target = plain[-1]
-    if len(plain) == 2 and not target.endswith("/"):
-        yield target
+    sources, (target, _) = operands[:-1], operands[-1]
+    full = os.path.normpath(os.path.join(command.folder, target))
+    if len(sources) > 1 or target.endswith("/") or ((command.folder or os.path.isabs(target)) and is_folder(full)):
+        yield from (os.path.join(target, os.path.basename(word.rstrip("/"))) for word, literal in sources if literal)
     else:
-        yield from (os.path.join(target, os.path.basename(word)) for word in plain[:-1])
+        yield target
     if command.name == "mv":
-        yield from plain[:-1]
+        yield from (word for word, literal in sources if literal)
 
 
-def _edited_in_place(command: Command, plain: list[str], options: list[str]) -> Iterator[str]:
-    """The files of `sed -i` and its like; the first plain word is the script unless an option gave one."""
+def _edited_in_place(command: Command, options: list[str]) -> Iterator[str]:
+    """The files of `sed -i` and its like; the first operand is the script unless an option gave one."""
     is_sed = command.name in ("sed", "gsed")
-    in_place = any(
-        option.startswith("--in-place") or (not option.startswith("--") and "i" in option.rstrip("0123456789.bak~"))
-        for option in options
-        if not (is_sed and option.startswith(("-e", "-f", "-s")))
-    )
-    if not in_place:
+    if not any(_in_place(option, _SED_FLAGS if is_sed else _PERL_FLAGS) for option in options):
         return
-    scripted = any(option.startswith(("-e", "-f", "--expression", "--file")) for option in options)
-    if is_sed and not scripted:
-        yield from plain[1:]
-    elif is_sed:
-        yield from _after_scripts(command)
-    elif any("e" in option for option in options if not option.startswith("--")):
-        yield from plain[1:]
-
-
-def _after_scripts(command: Command) -> Iterator[str]:
-    """sed's files where `-e` or `-f` give its scripts: every plain word that is not such an option's value."""
-    skip = False
+    valued = ("-e", "-f", "--expression", "--file") if is_sed else ("-e", "-E", "-M", "-I")
+    files, scripted, skip = [], False, False
     for word, literal in zip(command.words[1:], command.literal[1:], strict=True):
         if skip:
             skip = False
-        elif word in ("-e", "-f", "--expression", "--file"):
-            skip = True
-        elif literal and not word.startswith("-"):
-            yield word
+        elif word.startswith("-") and word != "-":
+            scripted = scripted or word.startswith(valued) or (not is_sed and word.endswith("e"))
+            skip = word in valued or (not is_sed and not word.startswith("--") and word.endswith(("e", "E")))
+        else:
+            files.append((word, literal))
+    yield from (word for word, literal in (files if scripted else files[1:]) if literal)
 
 
-def _manifest(command: Command, plain: list[str], options: list[str]) -> Iterator[str]:
+def _in_place(option: str, flags: str) -> bool:
+    """Whether an option such as `-i`, `-pi`, `-n -i.bak` or `--in-place` edits files where they are."""
+    if option.startswith("--"):
+        return option.partition("=")[0] == "--in-place"
+    return option[1:].lstrip(flags).startswith("i")
+
+
+def _manifest(command: Command) -> Iterator[str]:
     verbs, manifest = _MANAGERS[command.name]
-    if any(option.partition("=")[0] in _ELSEWHERE for option in options):
+    words = command.known
+    if len(words) < 2 or words[0] not in verbs:
         return
-    if len(plain) > 1 and plain[0] in verbs:
+    if any(word.startswith("-") and word not in _PLAIN_OPTIONS for word in words):  # elsewhere, a trial, or a value
+        return
+    if any(not word.startswith("-") for word in words[1:]):
         yield manifest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -17,6 +18,8 @@ from agentsync.setup.resources import TEMPLATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+OUR_SKILL = "agentsync"
 
 
 class Planned(NamedTuple):
@@ -59,12 +62,14 @@ def _planned(repo: Repo, client: Client) -> Planned:
     path = path_of(repo, client)
     before = read_or_empty(path).decode("utf-8", "surrogateescape")
     if client.template:
-        return Planned(client, path, before, (TEMPLATES / client.template).read_text(encoding="utf-8"))
+        text = (TEMPLATES / client.template).read_text(encoding="utf-8")
+        foreign = bool(before) and not _has_ours(repo, client, path)
+        return Planned(client, path, before, before if foreign else text, "it is somebody's own" if foreign else "")
     if client is AIDER:
         after, left = aider.put(before)
         return Planned(client, path, before, after, "\n".join(left))
     try:
-        after = _fazm(repo, before) if client is FAZM else with_hooks(client, before)
+        after = _with_server(repo, before) if client is FAZM else with_hooks(client, before)
     except ValueError as error:
         return Planned(client, path, before, before, f"{error}; add to it:\n{with_hooks(client, '')}".rstrip())
     return Planned(client, path, before, after)
@@ -75,7 +80,7 @@ def with_hooks(client: Client, text: str) -> str:
 
     Raises ValueError for a file that is no JSON, or of another shape.
     """
-    if _sorted(_entries(text)) == _sorted([entry for _, entry in client.hooks]):
+    if _entries(text) == sorted(json.dumps(pair, sort_keys=True) for pair in client.hooks):
         return text
     done = splice.take_out(text, is_ours) if text.strip() else splice.NEW
     for key, value in client.fixed:
@@ -85,73 +90,78 @@ def with_hooks(client: Client, text: str) -> str:
     return done
 
 
-def _sorted(entries: list[object]) -> list[str]:
-    return sorted(json.dumps(entry, sort_keys=True) for entry in entries)
-
-
 def without_hooks(text: str) -> str:
     """A client's file without our entries; ValueError as above."""
-    return splice.take_out(text, lambda value: is_ours(value) or _is_our_server(value))
+    return splice.take_out(text, is_ours)
 
 
-def _entries(text: str) -> list[object]:
-    """Our entries in a file, in their order."""
-    found: list[object] = []
-
-    def collect(value: object) -> None:
-        if is_ours(value):
-            found.append(value)
-        elif isinstance(value, (dict, list)):
-            for inner in value.values() if isinstance(value, dict) else value:
-                collect(inner)
-
-    if text.strip():
-        collect(splice.parsed(text).value)
-    return found
+def _entries(text: str) -> list[str]:
+    """Our entries in a file, each with its event, as sorted JSON."""
+    value = splice.parsed(text).value if text.strip() else {}
+    hooks = value.get("hooks") if isinstance(value, dict) else None
+    found = [
+        (event, entry)
+        for event, entries in (hooks.items() if isinstance(hooks, dict) else ())
+        for entry in (entries if isinstance(entries, list) else ())
+        if is_ours(entry)
+    ]
+    return sorted(json.dumps(pair, sort_keys=True) for pair in found)
 
 
-def _is_our_server(value: object) -> bool:
-    """Whether a value is our MCP server."""
-    words = value.get("args") if isinstance(value, dict) else None
-    command = value.get("command") if isinstance(value, dict) else None
-    return isinstance(words, list) and words[:1] == ["mcp"] and str(command).rpartition("/")[2] == "agentsync"
-
-
-def _fazm(repo: Repo, text: str) -> str:
-    """Fazm's servers: it has no terminal's PATH, and works in the user's home."""
+def _server(repo: Repo) -> dict[str, object]:
+    """Our MCP server for this repository: a desktop agent has no terminal's PATH, and works in the user's home."""
     command = shutil.which("agentsync") or os.path.join(os.path.dirname(sys.executable), "agentsync")
     top = os.path.dirname(repo.common_dir) if os.path.basename(repo.common_dir) == ".git" else repo.top
-    server = {"command": command, "args": ["mcp", "--repo", top, "--agent", "fazm"], "env": {}, "enabled": True}
-    done = splice.take_out(text, _is_our_server) if text.strip() else splice.NEW
-    return text if text and _has_server(text, server) else splice.put(done, ["agentsync"], server)
+    return {"command": command, "args": ["mcp", "--repo", top, "--agent", "fazm"], "env": {}, "enabled": True}
 
 
-def _has_server(text: str, server: dict[str, object]) -> bool:
+def _is_server_of(repo: Repo, value: object) -> bool:
+    """Whether a value is our MCP server for this repository; the file is the user's, for all of them."""
+    return isinstance(value, dict) and value.get("args") == _server(repo)["args"]
+
+
+def _with_server(repo: Repo, text: str) -> str:
+    """Fazm's servers with ours; a name that another has is left to it."""
+    text = text if text.strip() else splice.NEW
     value = splice.parsed(text).value
-    return isinstance(value, dict) and value.get("agentsync") == server
+    servers = value if isinstance(value, dict) else {}
+    if _server(repo) in servers.values():
+        return text
+    done = _without_server(repo, text)
+    taken = splice.parsed(done).value
+    names = ["agentsync", *(f"agentsync-{number}" for number in range(2, 100))]
+    free = next(name for name in names if not isinstance(taken, dict) or name not in taken)
+    return splice.put(done, [free], _server(repo))
 
 
-def write(planned: Iterable[Planned]) -> list[Path]:
-    """Write what was planned; returns the files written."""
-    done = [one for one in planned if one.changes]
-    for one in done:
+def _without_server(repo: Repo, text: str) -> str:
+    return splice.take_out(text, lambda value: _is_server_of(repo, value)) if text.strip() else text
+
+
+def write(repo: Repo, planned: Iterable[Planned]) -> None:
+    """Write what was planned; what stood there before is kept, so that `uninstall` can put back just that."""
+    for one in planned:
+        if not one.changes:
+            continue
+        if one.path.exists() and not _kept(repo, one.client).exists() and not _has_ours(repo, one.client, one.path):
+            write_whole(_kept(repo, one.client), one.before.encode("utf-8", "surrogateescape"))
         write_whole(one.path, one.after.encode("utf-8", "surrogateescape"))
-    return [one.path for one in done]
+
+
+def _kept(repo: Repo, client: Client) -> Path:
+    """Where the text is kept that a client's file had before us."""
+    return Path(repo.shared_dir) / "clients" / client.name
 
 
 def installed(repo: Repo) -> list[Planned]:
     """The clients with something of ours in their files, as `init` would leave them now."""
-    return [_planned(repo, one) for one in CLIENTS.values() if _has_ours(one, path_of(repo, one))]
+    return [_planned(repo, one) for one in CLIENTS.values() if _has_ours(repo, one, path_of(repo, one))]
 
 
-def _has_ours(client: Client, path: Path) -> bool:
+def _has_ours(repo: Repo, client: Client, path: Path) -> bool:
     text = read_or_empty(path).decode("utf-8", "surrogateescape")
-    if client.template:
-        return bool(text)
-    if client is AIDER:
-        return aider.take_out(text) != text
     try:
-        return bool(text.strip()) and without_hooks(text) != text
+        return bool(text.strip()) and _without(repo, client, text) != text
     except ValueError:
         return False
 
@@ -160,22 +170,35 @@ def take_out(repo: Repo) -> list[str]:
     """Take our entries out of every client's file; one that then says nothing goes. Returns what was touched."""
     touched = []
     for one in installed(repo):
-        text = one.before
-        rest = _without(one.client, text)
-        if not rest.strip() or (one.client is not AIDER and _says_nothing(one.client, rest)):
-            one.path.unlink()
-        else:
+        kept = _kept(repo, one.client)
+        before = read_or_empty(kept).decode("utf-8", "surrogateescape")
+        if kept.exists() and _again(repo, one.client, before) == one.before:
+            write_whole(one.path, before.encode("utf-8", "surrogateescape"))
+        elif (rest := _without(repo, one.client, one.before)).strip() and not _says_nothing(one.client, rest):
             write_whole(one.path, rest.encode("utf-8", "surrogateescape"))
+        else:
+            one.path.unlink()
+            with contextlib.suppress(OSError):  # a folder with something else in it stays
+                one.path.parent.rmdir()
         touched.append(str(one.path))
     return touched
 
 
-def _without(client: Client, text: str) -> str:
+def _again(repo: Repo, client: Client, text: str) -> str:
+    """What a client's file becomes with ours put into `text`."""
+    if client is AIDER:
+        return aider.put(text)[0]
+    return _with_server(repo, text) if client is FAZM else with_hooks(client, text)
+
+
+def _without(repo: Repo, client: Client, text: str) -> str:
     if client.template:
-        return ""
-    return aider.take_out(text) if client is AIDER else without_hooks(text)
+        return "" if f"\nname: {OUR_SKILL}\n" in text else text
+    if client is AIDER:
+        return aider.take_out(text)
+    return _without_server(repo, text) if client is FAZM else without_hooks(text)
 
 
 def _says_nothing(client: Client, text: str) -> bool:
     """Whether a file is just what is left of one that we made."""
-    return text == (splice.NEW if client is FAZM else without_hooks(with_hooks(client, "")))
+    return text == (without_hooks(with_hooks(client, "")) if client.hooks else splice.NEW)
