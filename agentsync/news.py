@@ -41,7 +41,7 @@ def news(scene: Scene) -> list[str]:
     """What is new, a line each; noted as told from now on."""
     told = _told(scene)
     snapshot = scene.store.snapshot()
-    base = scene.rules.base.commits[-1] if scene.rules.base.commits else ""
+    base = scene.rules.base.newest
     end = (
         os.path.getsize(journal_path(scene.repo.shared_dir))
         if os.path.exists(journal_path(scene.repo.shared_dir))
@@ -89,7 +89,7 @@ def _conflicts_to_come(scene: Scene) -> dict[str, list[str]]:
     """The conflicts of this worktree that the last forecast saw and that stand as they were: by key, as lines."""
     own = scene.repo.worktree_id
     heads = {one.id: head_of(scene.repo, one.git_dir).commit for one in worktrees(scene.repo) if one.present}
-    heads[BASE] = scene.rules.base.commits[-1] if scene.rules.base.commits else ""
+    heads[BASE] = scene.rules.base.newest
     return {
         clash.key: clash_lines(clash, own, scene.rules.base.name)
         for clash in read_last(scene.repo)

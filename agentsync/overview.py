@@ -91,5 +91,5 @@ def _distance(repo: Repo, rules: InForce, commit: str) -> tuple[int, int]:
     """Commits ahead of and behind base."""
     if not commit or not rules.base.commits:
         return 0, 0
-    out = repo.git("rev-list", "--left-right", "--count", f"{commit}...{rules.base.commits[-1]}", ok=()).out.split()
+    out = repo.git("rev-list", "--left-right", "--count", f"{commit}...{rules.base.newest}", ok=()).out.split()
     return (int(out[0]), int(out[1])) if len(out) == 2 else (0, 0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -356,3 +358,29 @@ def test_files_against_folders_and_additions_to_moved_folders_are_foreseen(text:
     one.ok("mv", "d", "e")
     two.write("d/new", "new\n")
     assert [row[:2] for row in clashes(text)] == [("one", "two")]
+
+
+def test_merges_in_memory_leave_nothing_in_a_worktree(text: Tree) -> None:  # noqa: F811
+    """git lays out the files for a merge driver where it stands, and `git add -A` would take them."""
+    text.commit("package.json", '{"dependencies": {"a": "1"}}\n')
+    one, two = text.worktree("one"), text.worktree("two")
+    for tree, name in ((one, "b"), (two, "c")):
+        assert tree.commit("package.json", json.dumps({"dependencies": {"a": "1", name: "1"}}) + "\n").code == 0
+    folders = [text.path, one.path, two.path]
+    seen: set[str] = set()
+    for words in (["forecast", "--all"], ["integrate", "--dry-run", "one", "two"]):
+        with subprocess.Popen([sys.executable, "-m", "agentsync", *words], cwd=one.path, env=one.environ,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:  # fmt: skip
+            while process.poll() is None:
+                seen |= {name for folder in folders for name in os.listdir(folder) if "merge_file" in name}
+    assert seen == set()
+
+
+@pytest.mark.parametrize("folder", ["", "docs/"])
+def test_the_repositorys_own_attributes_count_in_memory_too(main: Tree, folder: str) -> None:
+    main.commit(f"{folder}.gitattributes", "*.txt merge=union\n")
+    main.commit(f"{folder}list.txt", "start\n")
+    one, two = main.worktree("one"), main.worktree("two")
+    one.write(f"{folder}list.txt", "start\none\n")
+    two.write(f"{folder}list.txt", "start\ntwo\n")
+    assert one.sync("forecast").code == 0

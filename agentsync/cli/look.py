@@ -116,7 +116,7 @@ def _hunks(here: Here, top: str, path: bytes) -> str:
 
     if not here.rules.base.commits or not path:
         return ""
-    merge_base = git_elsewhere(here.repo.environ, top, "merge-base", here.rules.base.commits[-1], "HEAD", ok=()).out
+    merge_base = git_elsewhere(here.repo.environ, top, "merge-base", here.rules.base.newest, "HEAD", ok=()).out
     words = ("--literal-pathspecs", "diff", "--no-color", "--no-ext-diff", merge_base.decode().strip() or "HEAD", "--")
     diff = git_elsewhere(here.repo.environ, top, *words, path, ok=()).out
     try:
@@ -200,4 +200,4 @@ def _ranges(here: Here, span: str, *, pre_receive: bool) -> list[tuple[str, str]
         raise UsageError(
             f"base {quoted(base.name, 60)} has no commit here", "fetch it", f"git fetch origin {base.name}"
         )
-    return [(base.commits[-1], "HEAD")]
+    return [(base.newest, "HEAD")]

@@ -11,7 +11,7 @@ from agentsync.git.refs import HEADS, resolve_ref
 from agentsync.git.repo import Repo
 from agentsync.git.run import run_git, scrubbed_environment
 from agentsync.lean import TYPE_CHECKING, NamedTuple
-from agentsync.record import dump, load, text_of
+from agentsync.record import dump, load, number_of, text_of
 from agentsync.text import one_line
 
 if TYPE_CHECKING:
@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 
 class Base(NamedTuple):
-    """The base branch: full refs and the commits they are at; empty where there is none."""
+    """The base branch: full refs and the commits they are at; empty where there is none.
+
+    `ahead`: the local branch has all of its upstream, and more.
+    """
 
     ref: str
     commit: str
     upstream: str
     upstream_commit: str
+    ahead: bool = False
 
     @property
     def name(self) -> str:
@@ -37,10 +41,15 @@ class Base(NamedTuple):
         return list(dict.fromkeys(commit for commit in (self.commit, self.upstream_commit) if commit))
 
     @property
+    def newest(self) -> str:
+        """Where base is, by whichever of the two has moved on; the upstream where they diverged, empty for neither."""
+        return self.commit if self.ahead or not self.upstream_commit else self.upstream_commit
+
+    @property
     def newest_name(self) -> str:
-        """What to merge to have all of base: its upstream where that has moved on, else the local branch."""
-        ahead = self.upstream_commit not in ("", self.commit)
-        return self.upstream.removeprefix("refs/remotes/") if ahead else self.name
+        """What to merge to have all of base."""
+        local = self.newest == self.commit
+        return self.name if local else self.upstream.removeprefix("refs/remotes/")
 
     @property
     def remote(self) -> str:
@@ -90,17 +99,19 @@ def in_force(repo: Repo) -> InForce:
         if text_of(known, "stamp") == stamp:
             base = _at_now(repo, text_of(known, "base"), text_of(known, "upstream"))
             if text_of(known, "at") == " ".join(base.commits):
-                return InForce(base, from_record(known))
-            files = _files(repo, _config_commit(repo, base))
+                return InForce(base._replace(ahead=bool(number_of(known, "ahead"))), from_record(known))
+            base = _weighed(repo, base)
+            files = _files(repo, _config_commit(base))
             if files and files == text_of(known, "files"):
-                _remember(repo, {**known, "at": " ".join(base.commits)})
+                _remember(repo, {**known, "at": " ".join(base.commits), "ahead": int(base.ahead)})
                 return InForce(base, from_record(known))
     except (OSError, AgentsyncError, KeyError, ValueError):
         pass  # a cache that cannot be read is made anew
-    base = find_base(repo)
+    base = _weighed(repo, find_base(repo))
     config = base_config(repo, base)
     places: Record = {"stamp": stamp, "base": base.ref, "upstream": base.upstream, "at": " ".join(base.commits)}
-    _remember(repo, {**places, "files": _files(repo, _config_commit(repo, base)), **to_record(config)})
+    places["ahead"] = int(base.ahead)
+    _remember(repo, {**places, "files": _files(repo, _config_commit(base)), **to_record(config)})
     return InForce(base, config)
 
 
@@ -118,10 +129,16 @@ def _at_now(repo: Repo, ref: str, upstream: str) -> Base:
     return Base(ref, resolve_ref(repo, ref), upstream, resolve_ref(repo, upstream) if upstream else "")
 
 
-def _config_commit(repo: Repo, base: Base) -> str:
+def _weighed(repo: Repo, base: Base) -> Base:
+    """Base with `ahead` asked of git."""
+    if not base.commit or base.upstream_commit in ("", base.commit):
+        return base
+    return base._replace(ahead=is_ancestor(repo, base.upstream_commit, base.commit))
+
+
+def _config_commit(base: Base) -> str:
     """The commit whose configuration counts: the upstream's unless the local branch contains it."""
-    contained = not base.upstream_commit or (base.commit and is_ancestor(repo, base.upstream_commit, base.commit))
-    return base.commit if contained else base.upstream_commit
+    return base.newest
 
 
 def _files(repo: Repo, commit: str) -> str:
@@ -174,7 +191,7 @@ def _git_settings(repo: Repo) -> dict[str, str]:
 
 def base_config(repo: Repo, base: Base) -> Config:
     """The configuration that base has: the upstream's unless the local branch contains it."""
-    holder = _config_commit(repo, base)
+    holder = _config_commit(_weighed(repo, base))
     for name in (FILE, "pyproject.toml"):
         found = repo.git("cat-file", "blob", f"{holder}:{name}", ok=()) if holder else None
         if found is not None and found.code == 0:

@@ -78,7 +78,7 @@ def side_of(repo: Repo, base: Base, worktree: Worktree) -> Side | None:
         return None
     try:
         tree = _work_tree(repo, worktree)
-        key = f"{head} {tree} {' '.join(base.commits[-1:])}"
+        key = f"{head} {tree} {base.newest}"
         known = _remembered(repo, worktree.id, key)
         if known:
             return known
@@ -95,7 +95,7 @@ def base_side(repo: Repo, base: Base, sides: list[Side]) -> Side | None:
     """Base as a side: what it changed since the oldest fork of the others."""
     if not base.commits:
         return None
-    tip = base.commits[-1]
+    tip = base.newest
     key = " ".join([tip, *sorted({side.head for side in sides})])
     known = _remembered(repo, BASE, key)
     if known:
@@ -126,7 +126,7 @@ def _remembered(repo: Repo, side_id: str, key: str) -> Side | None:
 
 def _changed(repo: Repo, base: Base, commit: str) -> tuple[frozenset[bytes], frozenset[bytes]]:
     """The paths that a commit has otherwise than where it left base, and the folders that files went away from."""
-    forks = [fork for tip in base.commits[-1:] if (fork := merge_base(repo, tip, commit))]
+    forks = [fork] if base.newest and (fork := merge_base(repo, base.newest, commit)) else []
     return _since(repo, forks, commit)
 
 

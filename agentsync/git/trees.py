@@ -6,6 +6,7 @@ import os
 import tempfile
 
 from agentsync.errors import GitError
+from agentsync.git.aside import aside
 from agentsync.git.run import handed_environment, run_git
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 
@@ -92,7 +93,7 @@ def merge_trees(repo: Repo, ours: str, theirs: str) -> TreeMerge:
     """
     flags = ("-c", "rerere.enabled=false", "-c", "merge.conflictStyle=merge")
     try:
-        done = repo.git(*flags, "merge-tree", "--write-tree", "-z", "--messages", ours, theirs, ok=(0, 1))
+        done = aside(repo).git(*flags, "merge-tree", "--write-tree", "-z", "--messages", ours, theirs, ok=(0, 1))
     except GitError as error:
         raise GitError("git merge-tree failed", error.why, "git fsck --connectivity-only") from None
     head, *rest = done.out.split(b"\0")

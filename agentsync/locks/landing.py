@@ -40,7 +40,9 @@ def landed_as(repo: Repo, base: Base, chain: Chain) -> str:
 
 
 def _merging_changes_nothing(repo: Repo, tip: str, chain: Chain) -> bool:
-    merged = repo.git("merge-tree", "--write-tree", "--no-messages", tip, chain.last.commit, ok=())
+    from agentsync.git.aside import aside  # seldom needed
+
+    merged = aside(repo).git("merge-tree", "--write-tree", "--no-messages", tip, chain.last.commit, ok=())
     if merged.code != 0:
         return False
     tree = merged.out.decode().split("\n", 1)[0]

@@ -6,6 +6,7 @@ from agentsync.config.load import InForce
 from agentsync.contracts.gate import stale_finding
 from agentsync.contracts.stale import newer_contracts
 from agentsync.errors import UsageError
+from agentsync.git.aside import aside
 from agentsync.git.objects import tree_changes
 from agentsync.git.repo import Repo
 from agentsync.holders.identity import Holder
@@ -38,7 +39,7 @@ def review(repo: Repo, rules: InForce, holder: Holder, start: str, end: str) -> 
             raise UsageError(
                 f"{quoted(commit, 80)} is no commit here", "the clone may be shallow", "git fetch --unshallow"
             )
-    merged = repo.git("merge-tree", "--write-tree", "--no-messages", start, end, ok=())
+    merged = aside(repo).git("merge-tree", "--write-tree", "--no-messages", start, end, ok=())
     tree = merged.out.decode().split("\n", 1)[0] if merged.code in (0, 1) else end
     changes = tree_changes(repo, start, tree)
     scene = Scene(repo, Store(repo.shared_dir, repo.environ), rules, holder)

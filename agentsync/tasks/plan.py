@@ -151,7 +151,7 @@ def _require_room(repo: Repo, rules: InForce) -> None:
     limit = rules.config.number("tasks.limit")
     if not limit or not rules.base.commits:
         return
-    waiting = repo.lines("for-each-ref", f"--no-merged={rules.base.commits[0]}", "--format=%(refname)", "refs/heads")
+    waiting = repo.lines("for-each-ref", f"--no-merged={rules.base.newest}", "--format=%(refname)", "refs/heads")
     if len(waiting) >= limit:
         names = ", ".join(one_line(name.removeprefix(HEADS), 40) for name in waiting[:3])
         raise RefusedError(

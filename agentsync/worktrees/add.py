@@ -85,7 +85,7 @@ def add_worktree(repo: Repo, rules: InForce, name: str, branch: str, start: str)
 def _base(rules: InForce) -> str:
     if not rules.base.commits:
         raise UsageError("base has no commit yet", "a worktree begins at one", "git commit --allow-empty -m start")
-    return rules.base.commits[-1] if rules.base.upstream_commit else rules.base.commit
+    return rules.base.newest
 
 
 def _found(repo: Repo, there: Worktree, branch: str) -> Made:
