@@ -122,6 +122,7 @@ def _refused_since(scene: Scene, offset: int) -> list[str]:
         str(event.get("path", ""))
         for event in read_events(scene.repo.shared_dir, offset)
         if (event.get("event"), event.get("rule"), event.get("holder")) == ("refused", "locks", scene.holder.key)
+        and not str(event.get("path", "")).endswith(".agent-lock")
     ]
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from agentsync.forecast.cache import known_conflicts
 from agentsync.git.refs import head_of, worktrees
-from agentsync.git.repo import git_elsewhere
+from agentsync.git.repo import git_elsewhere, private_dir_of, read_line
 from agentsync.holders.registry import last_seen, registered
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.locks.query import all_locks
@@ -45,7 +46,7 @@ def overview(repo: Repo, rules: InForce, snapshot: Snapshot) -> list[Overview]:
     """Every worktree that is there, the main one first."""
     claims = live_claims(repo, rules.base, snapshot)
     held = [one for one in all_locks(repo, snapshot) if one.live]
-    holders = {one.holder.worktree: one.holder for one in registered(snapshot)}
+    known = {one.holder.key: one.holder for one in registered(snapshot)}
     conflicts = known_conflicts(repo)
     found = []
     for worktree in worktrees(repo):
@@ -54,7 +55,7 @@ def overview(repo: Repo, rules: InForce, snapshot: Snapshot) -> list[Overview]:
         head = head_of(repo, worktree.git_dir)
         ahead, behind = _distance(repo, rules, head.commit)
         seen = last_seen(repo.common_dir, worktree.id)
-        holder = holders.get(worktree.id)
+        holder = known.get(read_line(os.path.join(private_dir_of(worktree.git_dir), "holder")).partition(" ")[0])
         found.append(
             Overview(
                 worktree=worktree.id,

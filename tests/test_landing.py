@@ -414,7 +414,11 @@ def test_a_landing_moves_the_branch_for_a_pull_request(text: Tree) -> None:
     text.ok("push", "-q", "origin", "main")
     done = text.sync("integrate", "one")
     assert done.code == 0, done
+    assert "one  ready" in done.out
     assert "git push origin one" in done.err
+    tip = one.head()
+    assert "it has all of base" in text.synced("integrate", "one")
+    assert one.head() == tip, "doing it again adds no merge"
     assert (one.path / "other.txt").exists()
     assert one.ok("status", "--porcelain") == ""
     assert text.git("merge-base", "--is-ancestor", base, "one").code == 0

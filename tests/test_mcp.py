@@ -126,6 +126,20 @@ def test_a_task_with_files_is_claimed_and_finished(main: Tree, one: Tree) -> Non
     assert "[x] **T-1** Limits @one" in one.read("TASKS.md")
 
 
+def test_a_named_agent_does_not_take_a_worktree_over(one: Tree, two: Tree) -> None:
+    one.synced("status")
+
+    async def script(session: ClientSession, call: Call) -> None:
+        assert (await call("lock_paths", paths=["src/app.py"], repo=str(one.path)))["ok"] is True
+
+    talk(two, script, "--agent", "fazm")
+    assert "fazm@one" in one.synced("lock")
+    rows = json.loads(one.synced("status", "--json"))["data"]["worktrees"]
+    assert [row["agent"] for row in rows if row["worktree"] == "one"] == ["one"]
+    one.write("src/app.py", "x\n")
+    one.refused("commit", "-qam", "x")
+
+
 def test_numbers_and_conflicts(main: Tree, one: Tree, two: Tree) -> None:
     main.commit("db/migrate/20260101000000_a.rb", "class A < ActiveRecord::Migration[7.0]\nend\n")
     one.ok("merge", "-q", "main")

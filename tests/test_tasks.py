@@ -251,7 +251,7 @@ def test_merging_anothers_finished_task_is_not_marking_it(main: Tree, way: str) 
 
 
 def test_what_a_task_took_is_kept_and_stands_in_the_trailers(main: Tree, one: Tree) -> None:
-    main.commit("TASKS.md", "# Tasks\n\n- [ ] **T-1** Limits\n")
+    main.commit("TASKS.md", "# Tasks\n\n- [ ] **T-1** Limits\n\n- [ ] **T-2** More\n")
     one.ok("merge", "-q", "main")
     one.synced("task", "claim", "T-1")
     assert one.sync("task", "done", "--tokens", "many").code == 2
@@ -261,6 +261,7 @@ def test_what_a_task_took_is_kept_and_stands_in_the_trailers(main: Tree, one: Tr
     keys = ("Task", "Tokens", "Cost")
     trailers = [one.ok("log", "-1", f"--format=%(trailers:key={key},valueonly)") for key in keys]
     assert trailers == ["T-1", "120000", "0.85 USD"]
+    one.synced("task", "claim", "T-2")
     one.commit("a.txt", "a\n")
     assert one.ok("log", "-1", "--format=%(trailers:key=Tokens,valueonly)") == ""
 

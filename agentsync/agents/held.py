@@ -51,5 +51,7 @@ def reminder(scene: Scene) -> list[str]:
     lines = ["agentsync: still held here; others wait for what is not given back"]
     if locks:
         lines.append(f"  agentsync unlock {' '.join(target_word(lock.target) for lock in locks[:5])}")
-    lines += [f"  agentsync task done {shell_word(claim.id)}    (or: task release)" for claim in claims[:3]]
+    for claim in claims[:3]:
+        word = shell_word(claim.id)
+        lines.append(f"  agentsync task done {word}    and commit; or, unfinished: agentsync task release {word}")
     return [*lines, "  nothing to do if the work goes on later; this is said once"]

@@ -167,7 +167,7 @@ def _print_outcomes(here: Here, land: Lander, outcomes: Sequence[Outcome]) -> No
         _print_submodules(one.submodules)
         if one.next_command and one.state == "left":
             narrate(f"  {one_line(one.next_command, 300)}")
-    landed = [one for one in outcomes if one.state == "landed"]
+    landed = [one for one in outcomes if one.state in ("landed", "ready")]
     upstream = here.rules.base.upstream.removeprefix("refs/remotes/")
     if landed and upstream:
         remote, _, name = upstream.partition("/")

@@ -16,7 +16,7 @@ from agentsync.locks.query import Held, all_locks
 from agentsync.locks.say import missing_lines, show_target, target_word, touch_line
 from agentsync.locks.targets import target_of
 from agentsync.tasks.claims import all_claims
-from agentsync.text import one_line, parse_duration, show_duration, show_time
+from agentsync.text import one_line, parse_duration, shell_word, show_duration, show_time
 
 _PATIENCE = 30  # seconds: a waiter that has not renewed its place for this long has left the line
 
@@ -111,7 +111,8 @@ def run_unlock(paths: tuple[str, ...], options: UnlockOptions) -> int:
     if options.force and not options.reason:
         raise UsageError("--force needs a reason", "it is written down", "agentsync unlock PATH --force --reason 'why'")
     if options.force and in_agent_tool(here.repo.environ):
-        raise RefusedError("only a person forces a lock", "an agent's tool runs this", "agentsync lock PATH --wait")
+        words = " ".join(shell_word(path) for path in paths) or "PATH"
+        raise RefusedError("only a person forces a lock", "an agent's tool runs this", f"agentsync lock {words} --wait")
     targets = [target_of(here.repo, word, here.folder) for word in paths]
     if options.everything:
         held = all_locks(here.repo, here.store.snapshot())

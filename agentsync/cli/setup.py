@@ -180,6 +180,7 @@ def uninstall(yes: bool) -> int:  # noqa: FBT001
         answer(f"restored or removed {line}")
     for name in committed_files(repo):
         answer(f"left for a commit of yours: {name}")
+    narrate("what git status shows now is for a commit too; worktrees of other branches have it until they merge that")
     return 0
 
 

@@ -30,6 +30,8 @@ def run_next(*, wanted: bool, surface: str, as_json: bool, agent: str) -> int:
         answer_json({"task": chosen._asdict(), "claimed": wanted})
         return 0
     print_task(chosen)
+    if wanted:
+        narrate(f"claimed: nobody else gets {chosen.id}")
     claims = claims_by_id(here.repo, here.rules, here.store.snapshot()).values()
     unfinished = [one.id for one in claims if one.holder == here.holder and not one.done and one.id != chosen.id]
     if unfinished:

@@ -13,6 +13,7 @@ from agentsync.cli.task_actions import print_task, run_claim, run_done, run_next
 from agentsync.errors import UsageError
 from agentsync.files import read_or_empty, write_whole
 from agentsync.tasks.claims import (
+    Claim,
     claim_of,
     claim_record,
     is_live,
@@ -40,6 +41,9 @@ def list_(as_json: bool, agent: str) -> int:  # noqa: FBT001
         tasks, done_ids(here.repo, here.rules, tasks, list(claims.values())), holders_and_files(claims)
     )
     state = {one.id: "free" for one in free} | {one.task.id: one.why for one in waiting}
+    state |= {one.id: taken_line(claims[one.id.lower()]) for one in tasks if _is_done(claims.get(one.id.lower()))}
+    elsewhere = [one for one in tasks if one.surface and one.id in state]
+    state |= {one.id: f"{state[one.id]} ({one_line(one.surface, 20)})" for one in elsewhere}
     unlisted = [claim for key, claim in claims.items() if key not in {one.id.lower() for one in tasks}]
     if as_json:
         rows = [{**one._asdict(), "state": "done" if one.done else state.get(one.id, "cancelled")} for one in tasks]
@@ -52,6 +56,10 @@ def list_(as_json: bool, agent: str) -> int:  # noqa: FBT001
     for line in table(lines):
         answer(line)
     return 0
+
+
+def _is_done(claim: Claim | None) -> bool:
+    return claim is not None and claim.done
 
 
 @task.command("next")
@@ -92,8 +100,9 @@ def show(name: str, as_json: bool, agent: str) -> int:  # noqa: FBT001
 @click.option("--id", "name", default="", metavar="ID", help="Its id (else the next free one).")
 @click.option("--files", "files", multiple=True, metavar="PATTERN", help="Which files it is about; may be repeated.")
 @click.option("--depends", "depends", multiple=True, metavar="ID", help="What it waits for; may be repeated.")
+@click.option("--surface", default="", metavar="NAME", help="Where it is done if not in files, such as desktop.")
 @AGENT_OPTION
-def add(title: str, name: str, files: tuple[str, ...], depends: tuple[str, ...], agent: str) -> int:
+def add(title: str, name: str, files: tuple[str, ...], depends: tuple[str, ...], surface: str, agent: str) -> int:
     """Add a task to TASKS.md here; commit it to share it."""
     here = open_here(agent)
     data = read_or_empty(plan_path(here.repo))
@@ -106,7 +115,8 @@ def add(title: str, name: str, files: tuple[str, ...], depends: tuple[str, ...],
         raise UsageError(
             f"{quoted(chosen, 60)} cannot be a task's id", "such as T-012 or LIN-482", "agentsync task add TITLE"
         )
-    write_whole(plan_path(here.repo), encode(added(text, chosen, one_line(title), files, depends)))
+    longer = added(text, chosen, one_line(title), files, depends, one_line(surface, 40))
+    write_whole(plan_path(here.repo), encode(longer))
     answer(chosen)
     narrate(f"commit {FILE}: other worktrees see the task when it has landed")
     return 0
@@ -178,7 +188,7 @@ def check(as_json: bool, agent: str) -> int:  # noqa: FBT001
         for other in tasks[index + 1 :]
         if (shared := scopes_overlap(one.files, other.files))
     ]
-    bare = [one.id for one in tasks if not one.files]
+    bare = [one.id for one in tasks if not one.files and not one.surface]
     twice = duplicates(read_plan(here.repo, here.rules))
     unknown = [
         (one.id, name) for one in tasks for name in one.depends if not find(read_plan(here.repo, here.rules), name)

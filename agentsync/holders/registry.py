@@ -99,6 +99,11 @@ def check_in(repo: Repo, store: Store, holder: Holder) -> None:
         write_private(repo, "branch", branch + "\n")
 
 
+def register_beside(store: Store, repo: Repo, holder: Holder) -> None:
+    """Register a holder that only names this worktree and does not work in it: who works here stays who it is."""
+    store.swap(lambda snapshot: _registration(snapshot, repo, holder))
+
+
 def _registration(snapshot: Snapshot, repo: Repo, holder: Holder) -> Change | None:
     place = record_place(holder)
     known = snapshot.get(place)

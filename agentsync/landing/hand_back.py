@@ -22,9 +22,10 @@ _LEASE = 7 * 86400  # seconds
 
 
 class Outcome(NamedTuple):
-    """What became of one branch: `landed`, `would land`, `nothing to land` or `left`, and why and what to type.
+    """What became of one branch, and why and what to type.
 
-    `submodules`: what to type for those that could not follow.
+    Its state is `landed`, or `ready` where [integrate] publish is "branch"; `would land` or `would be ready`;
+    `nothing to land`; `left`. `submodules`: what to type for those that could not follow.
     """
 
     branch: str

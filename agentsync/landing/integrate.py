@@ -93,7 +93,7 @@ def integrate(land: Lander, branches: Sequence[str], *, dry_run: bool) -> list[O
         land.tell(f"{name}: merging")
         outcome, after = _one(land, name, tip, check, dry_run=dry_run)
         outcomes.append(outcome)
-        if land.onto_base or dry_run:
+        if land.onto_base:
             tip = after
         if not dry_run:
             note(land.repo, land.store, land.holder, outcome)
@@ -143,7 +143,8 @@ def _try(land: Lander, name: str, tip: str, check: str, *, dry_run: bool) -> tup
     if dry_run:
         left = [f"{show_path(one.path)} is made anew: {one.maker.command or '?'}" for one in rehearsal.stale]
         merged = commit_tree(land.repo, rehearsal.tree, [tip, branch], f"Merge branch '{name}'\n")
-        shown = Outcome(name, "would land", "; ".join(left), "", "", rehearsal.renumbered, (), rehearsal.unions)
+        state = "would land" if land.onto_base else "would be ready"
+        shown = Outcome(name, state, "; ".join(left), "", "", rehearsal.renumbered, (), rehearsal.unions)
         return shown, merged
     made = regenerate(land.repo, rehearsal.tree, rehearsal.stale)
     if made.left:
@@ -170,7 +171,8 @@ def _land(
         parents, text = [tip, branch], message_for(name, base_name, facts, agent)
     else:
         parents, text = [branch, tip], message_for(base_name, name, facts, agent)
-    commit = commit_tree(land.repo, rehearsal.tree, parents, text)
+    complete = not land.onto_base and not rehearsal.renumbered and not made and is_ancestor(land.repo, tip, branch)
+    commit = branch if complete else commit_tree(land.repo, rehearsal.tree, parents, text)
     if check:
         land.tell(f"{name}: checking ({one_line(check, 60)})")
         seconds = float(land.rules.config.number("integrate.timeout"))
@@ -181,9 +183,12 @@ def _land(
     ref, old = (land.rules.base.ref, tip) if land.onto_base else (HEADS + name, branch)
     if land.onto_base and resolve_ref(land.repo, ref) != tip:
         _catch_up(land, ref, tip)
+    if complete:
+        return Outcome(name, "ready", "it has all of base"), tip
     land.tell(f"{name}: publishing")
     behind = publish(land.repo, land.store, land.holder.key, ref, (old, commit))
-    done = Outcome(name, "landed", "", "", commit, rehearsal.renumbered, made, rehearsal.unions)
+    state = "landed" if land.onto_base else "ready"
+    done = Outcome(name, state, "", "", commit, rehearsal.renumbered, made, rehearsal.unions)
     return done._replace(submodules=behind), commit
 
 

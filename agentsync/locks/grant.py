@@ -21,7 +21,7 @@ from agentsync.locks.touching import Touch, touching
 from agentsync.record import list_of, number_of, text_of
 from agentsync.state.journal import record_event
 from agentsync.state.store import Change, Snapshot, Store
-from agentsync.text import quoted, shell_path, shell_word, show_path
+from agentsync.text import shell_path, shell_word, show_path
 
 if TYPE_CHECKING:
     from agentsync.config.load import InForce
@@ -296,7 +296,8 @@ def stand_in_line(store: Store, request: Request, now: float, patience: int) -> 
         "since": request.waiting_since,
         "until": int(now) + patience,
     }
-    store.swap(lambda _: Change(f"wait {quoted(request.reason)}", request.holder.key, {WAITERS + b"/" + place: record}))
+    names = ", ".join(show_path(target.name) for target in request.targets[:3])
+    store.swap(lambda _: Change(f"wait for {names}", request.holder.key, {WAITERS + b"/" + place: record}))
 
 
 def leave_line(store: Store, request: Request) -> None:

@@ -10,7 +10,7 @@ from agentsync.forecast.run import forecast
 from agentsync.forecast.words import clash_lines
 from agentsync.git.repo import around
 from agentsync.git.run import LOCAL_VARIABLES
-from agentsync.holders.registry import acting_holder, check_in
+from agentsync.holders.registry import acting_holder, check_in, register_beside
 from agentsync.judging.scene import Scene
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.grant import Request, give_back, take
@@ -76,7 +76,10 @@ def open_at(repo: str, agent: str, environ: Mapping[str, str]) -> Scene:
         raise NoRepositoryError(f"{one_line(repo, 200)} is in no git worktree", "", "repo=/path/to/worktree")
     store = Store(found.shared_dir, found.environ)
     holder = acting_holder(found, agent)
-    check_in(found, store, holder)
+    if agent and holder != acting_holder(found):
+        register_beside(store, found, holder)
+    else:
+        check_in(found, store, holder)
     scene = Scene(found, store, in_force(found), holder)
     renew_all(scene)
     return scene

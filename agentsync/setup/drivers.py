@@ -27,13 +27,20 @@ def driver_script(repo: Repo) -> str:
 def install_drivers(repo: Repo) -> None:
     """Make the drivers known to git in this clone."""
     write_whole(Path(driver_script(repo)), shim("merge-driver", ""), 0o755)
+    rows = (
+        repo.git("config", "-z", "--local", "--get-regexp", r"^merge\.agentsync-", ok=(0, 1)).out.decode().split("\0")
+    )
+    known = dict(row.partition("\n")[::2] for row in rows if row)
+    wanted: dict[str, str] = {}
     for name in DRIVERS:
         # where the script is gone git would leave ours without markers, and theirs would be lost by an `add -A`
         script = shell_word(driver_script(repo))
         lines = "git merge-file --marker-size=%L -L ours -L base -L theirs %A %O %B"
         command = f"if [ -x {script} ]; then {script} {name} %O %A %B %L %P; else {lines}; fi"
-        repo.git("config", f"merge.agentsync-{name}.name", f"agentsync: {name}")
-        repo.git("config", f"merge.agentsync-{name}.driver", command)
+        wanted |= {f"merge.agentsync-{name}.name": f"agentsync: {name}", f"merge.agentsync-{name}.driver": command}
+    for key, value in wanted.items():
+        if known.get(key) != value:  # git locks its configuration for each write, and a killed one leaves the lock
+            repo.git("config", key, value)
     path = attributes_file(repo)
     text = read_or_empty(path)
     missing = [line.encode() for line in attribute_lines(repo) if line.encode() not in text.splitlines()]

@@ -147,6 +147,8 @@ def live_claims(repo: Repo, base: Base, snapshot: Snapshot) -> list[Claim]:
 
 def taken_line(claim: Claim) -> str:
     """Who has a task, since when, until when."""
+    if claim.done and claim.surface:
+        return f"done by {claim.holder.key}"
     what = "done, not landed yet, by" if claim.done else "claimed by"
     left = show_duration(claim.until - time.time())
     return f"{what} {claim.holder.key} since {show_time(claim.since)} (lease {left} and while its branch is unlanded)"

@@ -48,9 +48,9 @@ def judge_tasks(scene: Scene, move: Transition, ref: str) -> Verdict:
     if not mine and not records:
         findings += _without_claim(scene, move, ref, {claim.id.lower() for claim in claims})
     finished = _finished_here(scene, marked, mine) if marked else []
-    trailers = [f"Task: {claim.id}" for claim in (finished or own)[:1]]
-    trailers += [f"Tokens: {claim.tokens}" for claim in finished[:1] if claim.tokens]
-    trailers += [f"Cost: {one_line(claim.cost, 20)} USD" for claim in finished[:1] if claim.cost]
+    trailers = [f"Task: {claim.id}" for claim in (finished or own[:1])]
+    trailers += [f"Tokens: {claim.tokens}" for claim in finished if claim.tokens]
+    trailers += [f"Cost: {one_line(claim.cost, 20)} USD" for claim in finished if claim.cost]
     return Verdict(tuple(findings), records, tuple(trailers))
 
 

@@ -172,7 +172,7 @@ def mark_done(text: str, task: Task, agent: str) -> str:
     return "".join(lines)
 
 
-def added(text: str, name: str, title: str, files: tuple[str, ...], depends: tuple[str, ...]) -> str:
+def added(text: str, name: str, title: str, files: tuple[str, ...], depends: tuple[str, ...], surface: str = "") -> str:
     """The text with a task at its end, a blank line before it: neighbours then merge without a conflict."""
     end = "\r\n" if "\r\n" in text else "\n"
     start = text or f"# Tasks{end}"
@@ -183,6 +183,8 @@ def added(text: str, name: str, title: str, files: tuple[str, ...], depends: tup
         rows.append("  - files: " + ", ".join(f"`{item}`" for item in files))
     if depends:
         rows.append("  - depends: " + ", ".join(depends))
+    if surface:
+        rows.append(f"  - surface: {surface}")
     return start + end + "".join(row + end for row in rows)
 
 

@@ -125,7 +125,8 @@ def next_task(repo: Repo, store: Store, rules: InForce, holder: Holder, surface:
         free, waiting = available(tasks, done, holders_and_files(claims))
         free = [one for one in free if one.surface == surface]
         if not free:
-            why = "; ".join(f"{one.task.id}: {one.why}" for one in waiting[:3]) or f"{FILE} has no open task"
+            others = [one for one in waiting if one.task.surface == surface]
+            why = "; ".join(f"{one.task.id}: {one.why}" for one in others[:3]) or f"{FILE} has no open task"
             raise RefusedError("no task is free", one_line(why), "agentsync task list")
         return free[0].id, free[0].title, free[0].files
 
