@@ -196,6 +196,8 @@ def test_forcing_is_a_persons_and_is_written_down(main: Tree, one: Tree) -> None
     one.synced("lock", "shared.txt")
     assert main.sync("unlock", "shared.txt", "--force").code == 2
     assert main.sync("unlock", "shared.txt", "--force", "--reason", "x", CLAUDECODE="1").code == 1
+    two = main.worktree("two")
+    assert two.sync("unlock", "shared.txt", "--force", "--reason", "x").code == 1, "a linked worktree is an agent's"
     main.synced("unlock", "shared.txt", "--force", "--reason", "agent crashed")
     assert "agent crashed" in main.synced("log")
 

@@ -177,6 +177,7 @@ def test_a_person_overrides_with_a_reason_that_is_written_down(main: Tree, one: 
 def test_an_agent_has_no_override(one: Tree, two: Tree) -> None:
     hold(one)
     two.write("shared.txt", "two's\n")
+    assert "this worktree is an agent's" in two.refused("commit", "-qam", "x", AGENTSYNC_ALLOW="please").err
     done = two.refused("commit", "-qam", "x", AGENTSYNC_ALLOW="please", CLAUDECODE="1")
     assert "does not count" in done.err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from agentsync.cli.here import Here, open_here
@@ -16,7 +17,7 @@ from agentsync.locks.query import Held, all_locks
 from agentsync.locks.say import missing_lines, show_target, target_word, touch_line
 from agentsync.locks.targets import target_of
 from agentsync.tasks.claims import all_claims
-from agentsync.text import one_line, parse_duration, shell_word, show_duration, show_time
+from agentsync.text import one_line, parse_duration, quoted, shell_word, show_duration, show_time
 
 _PATIENCE = 30  # seconds: a waiter that has not renewed its place for this long has left the line
 
@@ -53,6 +54,11 @@ def run_lock(paths: tuple[str, ...], options: LockOptions) -> int:
         return _list(open_here(options.agent, register=False), as_json=options.as_json)
     wait = options.wait
     if wait and not wait[0].isdigit():
+        if not (os.path.lexists(wait) or "/" in wait or "." in wait or wait.startswith("@")):
+            why = "a duration is such as 90s, 10m or 2h"
+            raise UsageError(
+                f"{quoted(wait, 60)} is no duration, and no path here", why, "agentsync lock PATH --wait 10m"
+            )
         paths, wait = (*paths, wait), "1h"  # `--wait PATH`: the word was a path
     here = open_here(options.agent)
     targets = tuple(dict.fromkeys(target_of(here.repo, word, here.folder) for word in paths))
@@ -110,9 +116,11 @@ def run_unlock(paths: tuple[str, ...], options: UnlockOptions) -> int:
     here = open_here(options.agent)
     if options.force and not options.reason:
         raise UsageError("--force needs a reason", "it is written down", "agentsync unlock PATH --force --reason 'why'")
-    if options.force and in_agent_tool(here.repo.environ):
+    if options.force and (in_agent_tool(here.repo.environ) or not here.holder.is_human):
         words = " ".join(shell_word(path) for path in paths) or "PATH"
-        raise RefusedError("only a person forces a lock", "an agent's tool runs this", f"agentsync lock {words} --wait")
+        raise RefusedError(
+            "only a person forces a lock", "from the main worktree, with a reason", f"agentsync lock {words} --wait"
+        )
     targets = [target_of(here.repo, word, here.folder) for word in paths]
     if options.everything:
         held = all_locks(here.repo, here.store.snapshot())

@@ -14,6 +14,7 @@ from agentsync.git.refs import is_zero
 from agentsync.git.repo import git_elsewhere
 from agentsync.judging.scene import Scene
 from agentsync.locks.landing import settle
+from agentsync.locks.markers import marker_lock
 from agentsync.locks.model import Target
 from agentsync.locks.query import all_locks, chain_of, locks_on
 from agentsync.locks.say import holding
@@ -74,6 +75,9 @@ def _screen(here: Here, *, as_json: bool) -> int:
 def _path_status(here: Here, path: bytes, *, as_json: bool) -> int:
     snapshot = here.store.snapshot()
     held = [one for one in locks_on(here.repo, snapshot, Target(path)) if one.live]
+    if not held and here.rules.config.text("locks.markers") != "off":
+        by_hand = marker_lock(here.repo, path, here.rules.config.number("locks.lease"))
+        held = [by_hand] if by_hand and by_hand.live else []
     touches = touching(here.repo, here.rules.base, path, everywhere=True)
     chain = chain_of(snapshot, path)
     claims = [claim for claim in live_claims(here.repo, here.rules.base, snapshot) if _about(claim.files, path)]

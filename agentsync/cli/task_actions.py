@@ -7,7 +7,7 @@ from agentsync.cli.output import answer, answer_json, narrate
 from agentsync.errors import UsageError
 from agentsync.tasks.claims import release_claim
 from agentsync.tasks.grammar import FILE, Task, find
-from agentsync.tasks.plan import Spent, claim_by_name, claims_by_id, finish_task, next_task, read_plan
+from agentsync.tasks.plan import Spent, claim_by_name, claims_by_id, finish_task, next_task, read_plan, unmet
 from agentsync.text import one_line, quoted, shell_word
 
 
@@ -44,8 +44,11 @@ def run_next(*, wanted: bool, surface: str, as_json: bool, agent: str) -> int:
 def run_claim(name: str, files: tuple[str, ...], agent: str) -> int:
     """Claim one task."""
     here = open_here(agent)
-    got = claim_by_name(here.repo, here.store, here.rules, here.holder, name, files)
+    got, listed = claim_by_name(here.repo, here.store, here.rules, here.holder, name, files)
     answer(f"claimed {got.id} {quoted(got.title, 80)}")
+    waits = unmet(here.repo, here.rules, here.store.snapshot(), listed) if listed and listed.depends else []
+    if waits:
+        narrate(f"note: it waits for {one_line(', '.join(waits), 200)}, not done here yet: agentsync task list")
     return 0
 
 

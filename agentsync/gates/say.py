@@ -29,7 +29,7 @@ def tell(line: str) -> None:
 def override_reason(scene: Scene) -> str:
     """A person's reason for an override of this commit; an agent has none."""
     reason = one_line(scene.repo.environ.get(ALLOW, ""))
-    return "" if in_agent_tool(scene.repo.environ) else reason
+    return "" if in_agent_tool(scene.repo.environ) or not scene.holder.is_human else reason
 
 
 def allowed_by_a_person(scene: Scene, refused: Sequence[Finding], *, told: bool = False) -> bool:
@@ -37,7 +37,10 @@ def allowed_by_a_person(scene: Scene, refused: Sequence[Finding], *, told: bool 
     reason = override_reason(scene)
     if not reason:
         if scene.repo.environ.get(ALLOW):
-            tell(f"agentsync: {ALLOW} is a person's override; an agent's tool runs this git, so it does not count")
+            who = (
+                "an agent's tool runs this git" if in_agent_tool(scene.repo.environ) else "this worktree is an agent's"
+            )
+            tell(f"agentsync: {ALLOW} is a person's override; {who}, so it does not count")
         return False
     if told:
         return True

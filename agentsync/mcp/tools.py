@@ -131,7 +131,7 @@ def claim_task(scene: Scene, task: str, surface: str) -> Facts:
     """Claim a task by name, or the next one that is free."""
     where = (scene.repo, scene.store, scene.rules, scene.holder)
     if task:
-        claim = claim_by_name(*where, task, ())
+        claim, _ = claim_by_name(*where, task, ())
         chosen = require_task(plan_now(scene.repo, scene.rules), claim.id)
     else:
         chosen = next_task(*where, surface, wanted=True)

@@ -135,8 +135,10 @@ def next_task(repo: Repo, store: Store, rules: InForce, holder: Holder, surface:
     return require_task(tasks, choose(store.snapshot())[0])
 
 
-def claim_by_name(repo: Repo, store: Store, rules: InForce, holder: Holder, name: str, files: tuple[str, ...]) -> Claim:
-    """Claim one task.
+def claim_by_name(
+    repo: Repo, store: Store, rules: InForce, holder: Holder, name: str, files: tuple[str, ...]
+) -> tuple[Claim, Task | None]:
+    """Claim one task; returned with it as the plan has it, None where it is unlisted.
 
     Raises RefusedError where another has it, or it is done, UsageError where several tasks answer to the name.
     """
@@ -145,7 +147,14 @@ def claim_by_name(repo: Repo, store: Store, rules: InForce, holder: Holder, name
     if found and (found.done or landed_ids(repo, rules).get(found.id.lower())):
         raise RefusedError(f"task {found.id} is done already", "", "agentsync task next --claim")
     chosen = (found.id, found.title, files or found.files) if found else (name, name, files)
-    return take_claim(repo, store, rules, holder, lambda _: chosen, found.surface if found else "")
+    surface = found.surface if found else ""
+    return take_claim(repo, store, rules, holder, lambda _: chosen, surface), found
+
+
+def unmet(repo: Repo, rules: InForce, snapshot: Snapshot, task: Task) -> list[str]:
+    """What a task waits for still."""
+    done = done_ids(repo, rules, plan_now(repo, rules), all_claims(snapshot))
+    return [one for one in task.depends if one.lower() not in done]
 
 
 def _require_room(repo: Repo, rules: InForce) -> None:
@@ -185,6 +194,10 @@ def finish_task(repo: Repo, store: Store, rules: InForce, holder: Holder, name: 
     require_one(tasks, name)
     found = find(tasks, name)
     wanted = found.id if found else name
+    if found and not found.surface and not find(parse(decode(read_or_empty(plan_path(repo)))), wanted):
+        own_claim(snapshot, holder, wanted)
+        why = f"base's {FILE} has it, so there is nothing to tick here yet; bring base in, then again"
+        raise RefusedError(f"this branch has no task {one_line(wanted, 60)}", why, "agentsync sync")
 
     def decide(snapshot: Snapshot) -> Change | None:
         claim = own_claim(snapshot, holder, wanted)
