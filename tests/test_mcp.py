@@ -126,6 +126,19 @@ def test_a_task_with_files_is_claimed_and_finished(main: Tree, one: Tree) -> Non
     assert "[x] **T-1** Limits @one" in one.read("TASKS.md")
 
 
+def test_a_word_that_no_tool_knows_is_an_error(main: Tree, one: Tree) -> None:
+    main.commit("TASKS.md", "# Tasks\n\n- [ ] **T-1** Limits\n\n- [ ] **T-2** More\n")
+    one.ok("merge", "-q", "main")
+
+    async def script(session: ClientSession, call: Call) -> None:
+        done = await session.call_tool("claim_task", {"id": "T-2"})
+        assert done.is_error
+        assert "id" in str(done.content[0])
+
+    talk(one, script)
+    assert "claimed" not in one.synced("task", "list")
+
+
 def test_a_named_agent_does_not_take_a_worktree_over(one: Tree, two: Tree) -> None:
     one.synced("status")
 

@@ -8,6 +8,7 @@ import time
 from agentsync.cli.here import Here, open_here
 from agentsync.cli.output import answer, answer_json, narrate, table
 from agentsync.errors import RefusedError, TimedOutError, UsageError
+from agentsync.git.repo import Repo
 from agentsync.holders.identity import in_agent_tool
 from agentsync.lean import NamedTuple
 from agentsync.locks.grant import Grant, LockedError, Request, give_back, leave_line, stand_in_line, take
@@ -73,12 +74,28 @@ def run_lock(paths: tuple[str, ...], options: LockOptions) -> int:
         return 0
     for one in grant.locks:
         answer(f"locked {show_target(one.target)} until {show_time(one.until)} or {show_duration(seconds)} of silence")
+    if not _hooked(here.repo):
+        narrate("warning: no hook of agentsync is installed in this clone, so no commit is refused: agentsync init")
     for touch in grant.touches:
         narrate(f"note: {touch_line(touch)}")
     for missing in grant.missing:
         narrate("warning: " + "; ".join(missing_lines([missing])[:2]))
         narrate(f"  {missing_lines([missing])[2]}")
     return 0
+
+
+def _hooked(repo: Repo) -> bool:
+    """Whether the deciding hook is installed here, or a framework runs ours; by files alone, for every lock pays."""
+    if os.path.isdir(os.path.join(repo.shared_dir, "hooks")):
+        return True
+    for folder, name in ((repo.common_dir, "hooks/reference-transaction"), (repo.top, ".pre-commit-config.yaml")):
+        try:
+            with open(os.path.join(folder, name), "rb") as file:
+                if b"agentsync" in file.read():
+                    return True
+        except OSError:
+            continue
+    return False
 
 
 def _take_in_line(here: Here, request: Request, patience: int) -> Grant:

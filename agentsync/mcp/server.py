@@ -95,6 +95,9 @@ def build(repo: str, agent: str) -> MCPServer:
     offered = [Tool.from_function(one, annotations=LOOKS) for one in looking]
     offered += [Tool.from_function(one, annotations=DOES) for one in doing]
     for one in offered:
+        # a word that is not ours must not be taken for none: `id` for `task` would claim any task
+        one.fn_metadata.arg_model.model_config["extra"] = "forbid"
+        one.fn_metadata.arg_model.model_rebuild(force=True)
         _without_titles(one.parameters)
         _without_titles(one.output_schema)
     resources = [
