@@ -44,7 +44,7 @@ def texts(draw: st.DrawFn) -> str:
 
 
 @given(text=texts(), client=st.sampled_from(WITH_HOOKS))
-def test_what_is_put_in_leaves_the_rest_and_comes_out_again(text: str, client) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_put_in_leaves_the_rest_and_comes_out_again(text: str, client) -> None:
     done = with_hooks(client, text)
     assert with_hooks(client, done) == done
     assert without_hooks(done) == text
@@ -57,7 +57,7 @@ def test_what_is_put_in_leaves_the_rest_and_comes_out_again(text: str, client) -
 
 
 @pytest.mark.parametrize("client", WITH_HOOKS, ids=lambda one: one.name)
-def test_an_older_entry_is_replaced_and_none_stands_twice(client) -> None:  # type: ignore[no-untyped-def]
+def test_an_older_entry_is_replaced_and_none_stands_twice(client) -> None:
     done = with_hooks(client, "")
     older = done.replace('"timeout": 10', '"timeout": 99').replace('"timeoutSec": 10', '"timeoutSec": 99')
     assert json.loads(with_hooks(client, older)) == json.loads(done)
@@ -219,7 +219,7 @@ def test_without_our_command_a_hook_allows(tmp_path: Path, bare_tree: Tree) -> N
     """Copilot refuses where a hook fails, so a machine without agentsync must not."""
     for client in WITH_HOOKS:
         for _, entry in client.hooks:
-            inner = entry.get("hooks", [entry])[0]  # type: ignore[index]
+            inner = entry.get("hooks", [entry])[0]
             line = inner.get("command") or inner.get("bash")
             done = bare_tree.run("/bin/sh", "-c", line, PATH="/nonexistent")
             assert (done.code, done.out.strip()) == (0, "{}")

@@ -12,22 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Tree
-
-LINES = [f"line {number}" for number in range(30)]
-
-
-@pytest.fixture
-def text(main: Tree) -> Tree:
-    """Base with a file of thirty lines, a manifest, a registry and two migrations."""
-    main.write("f.txt", "\n".join(LINES) + "\n")
-    main.write("package.json", '{\n  "name": "x",\n  "dependencies": {\n    "a": "^1.0.0"\n  }\n}\n')
-    main.write("registry.py", 'NAMES = [\n    "a",\n]\n')
-    main.write("db/migrations/0001_init.sql", "create table a (id int);\n")
-    main.write("db/migrations/0002_more.sql", "create table b (id int);\n")
-    main.ok("add", ".")
-    main.ok("commit", "-qm", "a real beginning")
-    return main
+from conftest import LINES, Tree
 
 
 def edit(tree: Tree, number: int, text: str) -> None:

@@ -14,7 +14,7 @@ from agentsync.agents.shell.writes import writes_of
 SURROUNDINGS = Surroundings("main", "agent-1", ("/r/.git/agentsync", "/r/.git/hooks"))
 
 
-def HERE(folder: str) -> Surroundings | None:  # noqa: N802 (a constant answer)
+def around(folder: str) -> Surroundings | None:
     """What stands around a folder: /r is our repository, all else is not."""
     return SURROUNDINGS if (folder + "/").startswith("/r/") else None
 
@@ -305,14 +305,14 @@ def rows(table: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("command", rows(REFUSED))
 def test_what_gets_past_the_gates_is_refused(command: str) -> None:
-    found = dangers_in(command, "/r", HERE)
+    found = dangers_in(command, "/r", around)
     assert found
     assert all(danger.what and danger.why and danger.command for danger in found)
 
 
 @pytest.mark.parametrize("command", rows(ALLOWED))
 def test_no_innocent_command_is_refused(command: str) -> None:
-    assert dangers_in(command, "/r", HERE) == []
+    assert dangers_in(command, "/r", around) == []
 
 
 def test_the_table_is_long_enough() -> None:
@@ -424,7 +424,7 @@ def test_only_what_is_surely_written_counts(command: str, files: list[str]) -> N
 @given(st.text(alphabet=" \t\n'\"\\$`(){}<>|&;#=-abg~*@", max_size=60))
 def test_any_text_is_read(text: str) -> None:
     tokens_of(text)
-    dangers_in(text, "/r", HERE)
+    dangers_in(text, "/r", around)
     writes_of(commands_of(text, "/r"))
 
 
@@ -432,11 +432,11 @@ def test_any_text_is_read(text: str) -> None:
 def test_what_stands_in_single_quotes_is_one_word(text: str) -> None:
     words = [token for token in tokens_of(f"git commit -m '{text}'") if token.kind == "word"]
     assert words[-1].text == text
-    assert dangers_in(f"git commit -m '{text}'", "/r", HERE) == []
+    assert dangers_in(f"git commit -m '{text}'", "/r", around) == []
 
 
 def test_deep_nesting_ends() -> None:
     script = "git commit --no-verify"
     for _ in range(200):
         script = f"$({script})"
-    assert dangers_in(script, "/r", HERE) == []
+    assert dangers_in(script, "/r", around) == []

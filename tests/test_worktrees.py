@@ -9,10 +9,10 @@ import sys
 import time
 
 import pytest
-from conftest import Tree
+from conftest import LINES, Tree
 from hypothesis import given
 from hypothesis import strategies as st
-from test_landing import LINES, configure, edit, text, work  # noqa: F401 (a fixture)
+from test_landing import configure, edit, work
 
 from agentsync.forecast.pairs import hunks_in
 from agentsync.forecast.sides import _forget
@@ -136,7 +136,7 @@ def clashes(tree: Tree) -> list[tuple[str, str, str]]:
     return [(row["one"], row["other"], row["paths"][0]["path"]) for row in rows]
 
 
-def test_commits_and_uncommitted_changes_are_held_against_each_other(text: Tree) -> None:  # noqa: F811
+def test_commits_and_uncommitted_changes_are_held_against_each_other(text: Tree) -> None:
     one, two = work(text, "one", 3), text.worktree("two")
     edit(two, 3, "two")
     three = text.worktree("three")
@@ -154,7 +154,7 @@ def test_commits_and_uncommitted_changes_are_held_against_each_other(text: Tree)
     assert "agentsync sync" in one.sync("forecast").out
 
 
-def test_a_forecast_survives_the_loss_of_what_it_keeps(text: Tree) -> None:  # noqa: F811
+def test_a_forecast_survives_the_loss_of_what_it_keeps(text: Tree) -> None:
     work(text, "one", 3)
     two = text.worktree("two")
     edit(two, 3, "two")
@@ -183,7 +183,7 @@ def test_an_edit_in_the_second_of_the_checkout_that_keeps_the_size_is_seen(one: 
     assert two.sync("forecast").code == 1
 
 
-def test_a_forecast_writes_nothing_of_the_users(text: Tree) -> None:  # noqa: F811
+def test_a_forecast_writes_nothing_of_the_users(text: Tree) -> None:
     two = text.worktree("two")
     work(text, "one", 3)
     edit(two, 3, "two")
@@ -196,7 +196,7 @@ def test_a_forecast_writes_nothing_of_the_users(text: Tree) -> None:  # noqa: F8
     assert "?? new.txt" in two.ok("status", "--porcelain")
 
 
-def test_worktrees_inside_the_main_one_are_no_part_of_it(text: Tree) -> None:  # noqa: F811
+def test_worktrees_inside_the_main_one_are_no_part_of_it(text: Tree) -> None:
     text.ok("worktree", "add", "-q", ".claude/worktrees/one", "-b", "one")
     inner = Tree(text.path / ".claude/worktrees/one", text.environ)
     edit(inner, 3, "one")
@@ -206,14 +206,14 @@ def test_worktrees_inside_the_main_one_are_no_part_of_it(text: Tree) -> None:  #
     assert clashes(text) == [(".main", "one", "f.txt")]
 
 
-def test_drivers_count_in_the_forecast(text: Tree) -> None:  # noqa: F811
+def test_drivers_count_in_the_forecast(text: Tree) -> None:
     for name in ("one", "two"):
         tree = text.worktree(name)
         tree.write("package.json", tree.read("package.json").replace('"a":', f'"{name}": "^2.0.0",\n    "a":'))
     assert clashes(text) == []
 
 
-def test_a_commit_that_another_touches_too_is_told_by_itself(text: Tree) -> None:  # noqa: F811
+def test_a_commit_that_another_touches_too_is_told_by_itself(text: Tree) -> None:
     two = text.worktree("two")
     edit(two, 3, "two")
     one = text.worktree("one")
@@ -234,7 +234,7 @@ def test_a_conflict_names_the_definition() -> None:
     assert [(hunk.line, hunk.definition) for hunk in hunks_in(merged)] == [(5, "second")]
 
 
-def test_since_when_is_kept(text: Tree) -> None:  # noqa: F811
+def test_since_when_is_kept(text: Tree) -> None:
     work(text, "one", 3)
     work(text, "two", 3)
     first = json.loads(text.sync("forecast", "--json").out)["data"]["conflicts"][0]["since"]
@@ -245,7 +245,7 @@ def test_since_when_is_kept(text: Tree) -> None:  # noqa: F811
 # contracts and phases
 
 
-def test_whoever_works_against_an_older_contract_is_told_once(text: Tree) -> None:  # noqa: F811
+def test_whoever_works_against_an_older_contract_is_told_once(text: Tree) -> None:
     text.commit("api.json", "1\n")
     configure(text, contracts_paths='["api.json"]')
     one = text.worktree("one")
@@ -261,7 +261,7 @@ def test_whoever_works_against_an_older_contract_is_told_once(text: Tree) -> Non
     assert "contract" not in one.commit("c.txt", "c\n").err
 
 
-def test_work_against_an_older_contract_is_refused_where_configured(text: Tree) -> None:  # noqa: F811
+def test_work_against_an_older_contract_is_refused_where_configured(text: Tree) -> None:
     text.commit("api.json", "1\n")
     configure(text, contracts_paths='["api.json"]', enforce_contracts='"refuse"')
     one = text.worktree("one")
@@ -276,7 +276,7 @@ def test_work_against_an_older_contract_is_refused_where_configured(text: Tree) 
     one.ok("commit", "-qm", "a")
 
 
-def test_check_names_an_older_contract(text: Tree) -> None:  # noqa: F811
+def test_check_names_an_older_contract(text: Tree) -> None:
     text.commit("api.json", "1\n")
     configure(text, contracts_paths='["api.json"]')
     one = work(text, "one", 3)
@@ -286,7 +286,7 @@ def test_check_names_an_older_contract(text: Tree) -> None:  # noqa: F811
     assert one.sync("check").code == 1
 
 
-def test_a_contract_changes_by_itself(text: Tree) -> None:  # noqa: F811
+def test_a_contract_changes_by_itself(text: Tree) -> None:
     configure(text, contracts_paths='["api.json"]')
     one = text.worktree("one")
     one.write("a.txt", "a\n")
@@ -296,7 +296,7 @@ def test_a_contract_changes_by_itself(text: Tree) -> None:  # noqa: F811
     assert "contract" not in one.commit("api.json", "2\n").err
 
 
-def test_sequential_paths_change_only_in_integration_by_its_agent(text: Tree) -> None:  # noqa: F811
+def test_sequential_paths_change_only_in_integration_by_its_agent(text: Tree) -> None:
     configure(text, phases_sequential='["registry.py"]', enforce_phases='"refuse"')
     one, two = text.worktree("one"), text.worktree("two")
     for tree in (one, two):
@@ -345,7 +345,7 @@ def test_remove_looks_everywhere(main: Tree) -> None:
     assert "names two worktrees" in main.sync("worktree", "remove", "y").err
 
 
-def test_files_against_folders_and_additions_to_moved_folders_are_foreseen(text: Tree) -> None:  # noqa: F811
+def test_files_against_folders_and_additions_to_moved_folders_are_foreseen(text: Tree) -> None:
     for number in range(3):
         text.write(f"d/{number}", f"{number}\n" * 20)
     text.ok("add", ".")
@@ -360,7 +360,7 @@ def test_files_against_folders_and_additions_to_moved_folders_are_foreseen(text:
     assert [row[:2] for row in clashes(text)] == [("one", "two")]
 
 
-def test_merges_in_memory_leave_nothing_in_a_worktree(text: Tree) -> None:  # noqa: F811
+def test_merges_in_memory_leave_nothing_in_a_worktree(text: Tree) -> None:
     """git lays out the files for a merge driver where it stands, and `git add -A` would take them."""
     text.commit("package.json", '{"dependencies": {"a": "1"}}\n')
     one, two = text.worktree("one"), text.worktree("two")

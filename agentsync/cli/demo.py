@@ -255,7 +255,7 @@ def _land(stage: Stage) -> None:
 @click.command(short_help="Three scripted agents collide in a scratch repository.")
 @click.option("--clone", "source", default="", metavar="PATH", help="Play in a clone of this repository.")
 @click.option("--keep", is_flag=True, help="Leave the scratch folder, to look around.")
-def demo(source: str, keep: bool) -> int:  # noqa: FBT001
+def demo(source: str, keep: bool) -> int:
     """Three scripted agents that use plain git collide on a lock, a claim, a number, `--no-verify` and each other.
 
     Five clients ask before they edit a locked file.

@@ -21,7 +21,7 @@ Examples:
 @click.option("--all", "everybody", is_flag=True, help="Also between others.")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 @AGENT_OPTION
-def forecast(everybody: bool, as_json: bool, agent: str) -> int:  # noqa: FBT001
+def forecast(everybody: bool, as_json: bool, agent: str) -> int:
     """Merge every two worktrees, and each with base, in memory: commits and uncommitted changes.
 
     From the main worktree all are shown, from another those that concern it. Exit 1 when there are any.

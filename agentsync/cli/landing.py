@@ -31,7 +31,7 @@ Examples:
 @click.option("--dry-run", is_flag=True, help="Only show what it would do.")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 @AGENT_OPTION
-def sync(dry_run: bool, as_json: bool, agent: str) -> int:  # noqa: FBT001
+def sync(dry_run: bool, as_json: bool, agent: str) -> int:
     """Merge base into the branch that is checked out here, as one commit.
 
     Manifests, changelogs, registries and locked paths merge by what they are; migrations are renumbered after base's;
@@ -112,7 +112,7 @@ Examples:
 @click.option("--dry-run", is_flag=True, help="Only rehearse; no check runs, nothing moves.")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 @AGENT_OPTION
-def integrate(branches: tuple[str, ...], dry_run: bool, as_json: bool, agent: str) -> int:  # noqa: FBT001
+def integrate(branches: tuple[str, ...], dry_run: bool, as_json: bool, agent: str) -> int:
     """Merge each branch in memory, run the configured check on the result, publish it; then the next.
 
     Without names: the agents' branches that are ahead of base, clean, and have no unfinished task. Source branches

@@ -41,7 +41,7 @@ Examples:
 @click.option("--new", "only_new", is_flag=True, help="Only what is new for this worktree; prints nothing if nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 @AGENT_OPTION
-def status(path: str, only_new: bool, as_json: bool, agent: str) -> int:  # noqa: FBT001
+def status(path: str, only_new: bool, as_json: bool, agent: str) -> int:
     """Who works where, on what, holding what."""
     here = open_here(agent)
     if only_new:
@@ -137,7 +137,7 @@ def _hunks(here: Here, top: str, path: bytes) -> str:
 @click.option("--refused", is_flag=True, help="Only what was refused, or would have been.")
 @click.option("-n", "--max-count", "count", default=30, show_default=True, help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
-def log(refused: bool, count: int, as_json: bool) -> int:  # noqa: FBT001
+def log(refused: bool, count: int, as_json: bool) -> int:
     """The state's history and the journal, newest first."""
     here = open_here(register=False)
     events = audit(here.repo, count, refused_only=refused)
@@ -162,7 +162,7 @@ Examples:
 @click.option("--range", "span", default="", metavar="A..B", help="Which commits (else base...HEAD).")
 @click.option("--pre-receive", is_flag=True, help="Judge the updates of base on standard input.")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
-def check(span: str, pre_receive: bool, as_json: bool) -> int:  # noqa: FBT001
+def check(span: str, pre_receive: bool, as_json: bool) -> int:
     """Numbers, landed migrations, TASKS.md, contracts and overrides, by what the tree shows.
 
     Exit 1 when something is wrong.

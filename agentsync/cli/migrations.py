@@ -55,7 +55,7 @@ def _series(here: Here, words: tuple[str, ...]) -> tuple[Series, str]:
 @click.argument("words", nargs=-1, required=True, metavar="[SERIES] NAME")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 @AGENT_OPTION
-def next_(words: tuple[str, ...], as_json: bool, agent: str) -> int:  # noqa: FBT001
+def next_(words: tuple[str, ...], as_json: bool, agent: str) -> int:
     """Reserve the next free number and print the path to create.
 
     \b
@@ -78,7 +78,7 @@ def next_(words: tuple[str, ...], as_json: bool, agent: str) -> int:  # noqa: FB
 @migration.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 @AGENT_OPTION
-def list_(as_json: bool, agent: str) -> int:  # noqa: FBT001
+def list_(as_json: bool, agent: str) -> int:
     """Every series: its newest number on base, and what is reserved or on its way elsewhere."""
     here = open_here(agent, register=False)
     snapshot = here.store.snapshot()
@@ -108,7 +108,7 @@ def list_(as_json: bool, agent: str) -> int:  # noqa: FBT001
 @migration.command()
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 @AGENT_OPTION
-def check(as_json: bool, agent: str) -> int:  # noqa: FBT001
+def check(as_json: bool, agent: str) -> int:
     """This branch's migrations held against base as it is now; exit 1 when one would not run."""
     here = open_here(agent, register=False)
     found = []
@@ -129,7 +129,7 @@ def check(as_json: bool, agent: str) -> int:  # noqa: FBT001
 @click.option("--dry-run", is_flag=True, help="Only show what would move.")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 @AGENT_OPTION
-def renumber(dry_run: bool, as_json: bool, agent: str) -> int:  # noqa: FBT001
+def renumber(dry_run: bool, as_json: bool, agent: str) -> int:
     """Let this branch's migrations follow base's: files, pairs, dependencies, and what names them elsewhere.
 
     Planned on the merge with base and verified there; landed migrations never change. Where base is not merged here

@@ -23,7 +23,7 @@ Examples:
 @click.argument("name", default="", metavar="[parallel|integration|testing]")
 @click.option("--agent", default="", metavar="NAME", help="Whose integration it is.")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
-def phase(name: str, agent: str, as_json: bool) -> int:  # noqa: FBT001
+def phase(name: str, agent: str, as_json: bool) -> int:
     """Show or switch the phase. [phases] sequential paths change only in integration, by its agent.
 
     People switch; enforcement is off unless [enforce] phases says otherwise.

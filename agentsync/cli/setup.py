@@ -43,7 +43,7 @@ Examples:
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be touched.")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
-def init(agents: str | None, base: str, yes: bool, dry_run: bool, as_json: bool) -> int:  # noqa: FBT001
+def init(agents: str | None, base: str, yes: bool, dry_run: bool, as_json: bool) -> int:
     """Install the hooks for every worktree of this clone, and write the settings and rules for agents.
 
     In a clone whose base has agentsync.toml already it installs the hooks only. Doing it again is safe.
@@ -106,7 +106,7 @@ _SIGNS = {"ok": "ok  ", "warn": "warn", "bad": "BAD "}
 @click.command(short_help="Prove that the hooks fire in each worktree.")
 @click.option("--fix", is_flag=True, help="Install again what is missing.")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
-def doctor(fix: bool, as_json: bool) -> int:  # noqa: FBT001
+def doctor(fix: bool, as_json: bool) -> int:
     """Fire a harmless probe through each hook in each worktree, and look at all that the hooks need.
 
     Exit 1 when something is bad.
@@ -136,7 +136,7 @@ Examples:
 @click.option("--yes", is_flag=True, help="Approve without asking.")
 @click.option("--dry-run", is_flag=True, help="Only show the commands.")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
-def trust(yes: bool, dry_run: bool, as_json: bool) -> int:  # noqa: FBT001
+def trust(yes: bool, dry_run: bool, as_json: bool) -> int:
     """Show each command of agentsync.toml, and approve its exact text for this user in this clone.
 
     Until then commands that need one stop with exit 2. Observers never run any.
@@ -163,7 +163,7 @@ def trust(yes: bool, dry_run: bool, as_json: bool) -> int:  # noqa: FBT001
 
 @click.command(short_help="Take the hooks away and restore what was there.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
-def uninstall(yes: bool) -> int:  # noqa: FBT001
+def uninstall(yes: bool) -> int:
     """Restore hooks, git configuration and ignored files of this clone to what they were before `init`.
 
     Locks, claims and their history go too, and our entries in agents' settings. Other files that belong to the

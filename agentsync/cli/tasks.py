@@ -33,7 +33,7 @@ def task() -> None:
 @task.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 @AGENT_OPTION
-def list_(as_json: bool, agent: str) -> int:  # noqa: FBT001
+def list_(as_json: bool, agent: str) -> int:
     """Every task with its state and who has it."""
     here = open_here(agent, register=False)
     tasks, claims = plan_now(here.repo, here.rules), claims_by_id(here.repo, here.rules, here.store.snapshot())
@@ -67,7 +67,7 @@ def _is_done(claim: Claim | None) -> bool:
 @click.option("--surface", default="", metavar="NAME", help="Of the tasks that are no work on files, such as desktop.")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 @AGENT_OPTION
-def next_(wanted: bool, surface: str, as_json: bool, agent: str) -> int:  # noqa: FBT001
+def next_(wanted: bool, surface: str, as_json: bool, agent: str) -> int:
     """The first task that is free, whose dependencies are met and whose files nobody works on."""
     return run_next(wanted=wanted, surface=surface, as_json=as_json, agent=agent)
 
@@ -76,7 +76,7 @@ def next_(wanted: bool, surface: str, as_json: bool, agent: str) -> int:  # noqa
 @click.argument("name", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 @AGENT_OPTION
-def show(name: str, as_json: bool, agent: str) -> int:  # noqa: FBT001
+def show(name: str, as_json: bool, agent: str) -> int:
     """One task: its title, files, dependencies and holder."""
     here = open_here(agent, register=False)
     one = require_task(plan_now(here.repo, here.rules), name)
@@ -178,7 +178,7 @@ def done(name: str, tokens: str, cost: str, agent: str) -> int:
 @task.command()
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 @AGENT_OPTION
-def check(as_json: bool, agent: str) -> int:  # noqa: FBT001
+def check(as_json: bool, agent: str) -> int:
     """Open tasks whose files overlap, and those that name no files; exit 1 when there are any."""
     here = open_here(agent, register=False)
     tasks = [one for one in plan_now(here.repo, here.rules) if one.open]

@@ -32,7 +32,7 @@ def worktree() -> None:
 @click.option("--from", "start", default="", metavar="COMMIT", help="Where a new branch begins (else base).")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 @AGENT_OPTION
-def add(name: str, branch: str, start: str, as_json: bool, agent: str) -> int:  # noqa: FBT001
+def add(name: str, branch: str, start: str, as_json: bool, agent: str) -> int:
     """Make a worktree (or find the one of that name) and print its path, the only line on stdout.
 
     Ignored files that .worktreeinclude names (else .env*) are copied from the main worktree; trusted [worktree] setup
@@ -54,7 +54,7 @@ def add(name: str, branch: str, start: str, as_json: bool, agent: str) -> int:  
 @worktree.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 @AGENT_OPTION
-def list_(as_json: bool, agent: str) -> int:  # noqa: FBT001
+def list_(as_json: bool, agent: str) -> int:
     """Every worktree: agent, branch, distance from base, task, locks, and conflicts that the last forecast saw."""
     here = open_here(agent, register=False)
     facts = overview(here.repo, here.rules, here.store.snapshot())
@@ -70,7 +70,7 @@ def list_(as_json: bool, agent: str) -> int:  # noqa: FBT001
 @click.argument("name")
 @click.option("--force", is_flag=True, help="Give up uncommitted changes.")
 @AGENT_OPTION
-def remove(name: str, force: bool, agent: str) -> int:  # noqa: FBT001
+def remove(name: str, force: bool, agent: str) -> int:
     """Remove a worktree by id, branch or folder. Its locks are free at once; commits are never lost.
 
     Its branch is deleted where base has all of it, and stays otherwise.

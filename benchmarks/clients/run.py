@@ -17,8 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(Path(__file__).parent)]
 
-from conftest import Tree, hermetic_environment  # noqa: E402
-from model import Model  # noqa: E402
+from conftest import Tree, hermetic_environment  # noqa: E402 (the path is set above)
+from model import Model  # noqa: E402 (the path is set above)
 
 CODEX = """model = "gpt-5-codex"
 model_provider = "loopback"

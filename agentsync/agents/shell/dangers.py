@@ -28,9 +28,9 @@ class Surroundings(NamedTuple):
     `guarded` are absolute paths: the shared state and the hooks.
     """
 
-    base: str = "main"
-    branch: str = ""
-    guarded: tuple[str, ...] = ()
+    base: str
+    branch: str
+    guarded: tuple[str, ...]
 
 
 class Danger(NamedTuple):
@@ -72,9 +72,8 @@ def _judged(command: Command, around: Around) -> Iterator[Danger]:
 
 def _by_variable(command: Command) -> Iterator[Danger]:
     for name, value in command.variables:
-        if name == "AGENTSYNC" and value in ("0", ""):
-            if value == "0":
-                yield _switched_off("AGENTSYNC=0 switches the gates off")
+        if name == "AGENTSYNC" and value == "0":
+            yield _switched_off("AGENTSYNC=0 switches the gates off")
         elif name == "AGENTSYNC_ALLOW":
             yield Danger(
                 "AGENTSYNC_ALLOW is a person's override",
@@ -108,8 +107,8 @@ def _by_git(git: Git, around: Surroundings) -> Iterator[Danger]:
     if hooked:
         yield _switched_off(f"{quoted(hooked[0], 60)} switches the hooks off")
     if skips_hooks(git):
-        again = " ".join(["git", git.subcommand])
-        yield Danger(f"git {git.subcommand} without its hooks gets nothing past the gates", GATES, again)
+        what = f"git {git.subcommand} without its hooks gets nothing past the gates"
+        yield Danger(what, GATES, f"git {git.subcommand}")
     if _renames_onto_base(git, around):
         yield Danger(
             f"this renames a branch onto {around.base}",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from agentsync.lean import TYPE_CHECKING
-from agentsync.merging.json_text import Node, parse_json
+from agentsync.merging.json_text import Member, Node, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,11 +21,9 @@ def parsed(text: str) -> Node:
     before, node, _ = parse_json(text.encode("utf-8", "surrogateescape"))
     if not isinstance(node.value, dict):
         raise ValueError("it is no object")
-    return node if text.startswith(before + node.text) else _misplaced()
-
-
-def _misplaced() -> Node:
-    raise ValueError("it begins with a byte order mark")
+    if not text.startswith(before + node.text):
+        raise ValueError("it begins with a byte order mark")
+    return node
 
 
 def put(text: str, keys: Sequence[str], value: object) -> str:
@@ -109,9 +107,8 @@ def _cut(text: str, container: Node, index: int) -> str:
     return text[: _start(members[0])] + text[_start(members[1]) :]
 
 
-def _start(member: object) -> int:
-    value = member.value  # type: ignore[attr-defined]  # a Member
-    return int(value.at - len(member.head))  # type: ignore[attr-defined]
+def _start(member: Member) -> int:
+    return member.value.at - len(member.head)
 
 
 def _without_empty(text: str, at: int) -> str:
