@@ -8,7 +8,7 @@ from agentsync.git.refs import head_of
 from agentsync.judging.verdict import Finding
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.beside import marked, recent_tops
-from agentsync.state.paths import LOCKS
+from agentsync.state.paths import LOCKS, TASKS
 from agentsync.text import show_path
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from agentsync.judging.scene import Scene
     from agentsync.locks.query import Held
-
-TASKS = b"tasks"
 
 
 def judge_edit(scene: Scene, paths: Sequence[bytes]) -> list[Finding]:

@@ -57,12 +57,9 @@ def guarded_finding(repo: Repo, word: str, folder: str) -> Finding | None:
     full = os.path.realpath(os.path.join(folder, os.path.expanduser(word)))
     if not any(full.startswith(place + os.sep) for place in guarded_folders(repo)):
         return None
-    lines = (
-        f"{quoted(word, 120)} belongs to agentsync, or to git's hooks",
-        "locks and claims change by command, hooks by a person:",
-        "agentsync status",
-    )
-    return Finding("elsewhere", lines)
+    from agentsync.agents.shell.dangers import guarded
+
+    return Finding("elsewhere", tuple(guarded(word)))
 
 
 def elsewhere_finding(own: Repo, place: Place) -> Finding | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 LOCKS = b"locks"
 CHAINS = b"chains"
 LANDING = b"landing.toml"
+TASKS = b"tasks"  # the claims
 LOCK = b".lock"
 CHAIN = b".chain"
 

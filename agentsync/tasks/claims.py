@@ -12,7 +12,7 @@ from agentsync.holders.identity import Holder
 from agentsync.holders.registry import is_gone, last_seen, registration_of
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.record import list_of, number_of, text_of
-from agentsync.state.paths import path_to_text
+from agentsync.state.paths import TASKS, path_to_text
 from agentsync.state.store import Change, Snapshot, Store
 from agentsync.text import one_line, quoted, shell_word, show_duration, show_time
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agentsync.config.load import Base, InForce
     from agentsync.record import Record
 
-ROOM = b"tasks"
+ROOM = TASKS
 FILE = b"TASKS.md"
 PROVISIONAL = 600  # seconds that a claim made by a commit holds without it: the commit may fail yet
 

@@ -153,11 +153,16 @@ def _by_guarded_path(command: Command, git: Git | None, around: Surroundings) ->
         sent_to = [git.git_dir, git.place, *(value for name, value in command.variables if name == "GIT_DIR")]
         named += [word for word in sent_to if word and _is_guarded(word, command.folder, around)]
     if named:
-        yield Danger(
-            f"{quoted(named[0], 80)} belongs to agentsync, or to git's hooks",
-            "locks and claims change by command, hooks by a person:",
-            "agentsync status",
-        )
+        yield guarded(named[0])
+
+
+def guarded(word: str) -> Danger:
+    """What to say of a write to the shared state or to git's hooks."""
+    return Danger(
+        f"{quoted(word, 120)} belongs to agentsync, or to git's hooks",
+        "locks and claims change by command, hooks by a person:",
+        "agentsync status",
+    )
 
 
 def _is_guarded(word: str, folder: str, around: Surroundings) -> bool:
