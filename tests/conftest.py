@@ -94,6 +94,12 @@ class Tree:
         """Run agentsync, whatever comes of it."""
         return self.run(sys.executable, "-m", "agentsync", *words, **extra)
 
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start agentsync in a process group of its own, and go on."""
+        argv = [sys.executable, "-m", "agentsync", *words]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(argv, cwd=self.path, env=self.environ, stdout=pipe, stderr=pipe, start_new_session=True)
+
     def synced(self, *words: str, **extra: str) -> str:
         """Run agentsync, which must succeed; its output."""
         done = self.sync(*words, **extra)

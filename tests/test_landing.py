@@ -414,8 +414,7 @@ def test_one_lander_at_a_time(text: Tree) -> None:
     checked(text, "sleep 5")
     work(text, "one", 3)
     work(text, "two", 9)
-    words = [sys.executable, "-m", "agentsync", "integrate", "one"]
-    first = subprocess.Popen(words, cwd=text.path, env=text.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    first = text.start("integrate", "one")
     while not (text.path / ".git/agentsync/command.log").exists():
         time.sleep(0.05)
     done = text.sync("integrate", "two")
@@ -535,16 +534,13 @@ def test_a_worktree_whose_folder_was_deleted_by_hand(text: Tree) -> None:
 
 def kill_at(text: Tree, seconds: float, *words: str) -> int:
     """Run agentsync in a group of its own and kill the whole group after a while; its exit code."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "agentsync", *words], cwd=text.path, env=text.environ, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    process = text.start(*words)
     try:
-        return process.wait(seconds)
+        process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return -9
+        process.communicate()
+    return process.returncode
 
 
 def kill_a_landing(text: Tree, seconds: float, number: int) -> int:

@@ -125,18 +125,15 @@ def test_waiting_is_first_come_first_served(main: Tree, one: Tree, two: Tree) ->
     three = main.worktree("three")
     one.synced("lock", "shared.txt")
 
-    def wait(tree: Tree) -> subprocess.Popen[bytes]:
-        words = [sys.executable, "-m", "agentsync", "lock", "shared.txt", "--wait", "60s"]
-        return subprocess.Popen(words, cwd=tree.path, env=tree.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
     def line() -> int:
         store = main.path / ".git/agentsync/store.git"
         return main.ok("--git-dir", str(store), "ls-tree", "-r", "--name-only", "state").count("waiters/")
 
-    first = wait(two)
+    words = ["lock", "shared.txt", "--wait", "60s"]
+    first = two.start(*words)
     while line() < 1:
         time.sleep(0.05)
-    second = wait(three)
+    second = three.start(*words)
     while line() < 2:
         time.sleep(0.05)
     for process in (first, second):

@@ -17,11 +17,7 @@ from conftest import Tree
 
 def together(trees: Sequence[Tree], *words: str) -> list[tuple[int, str]]:
     """Run one agentsync command in each worktree at once; exit codes and answers."""
-    argv = [sys.executable, "-m", "agentsync", *words]
-    running = [
-        subprocess.Popen(argv, cwd=tree.path, env=tree.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for tree in trees
-    ]
+    running = [tree.start(*words) for tree in trees]
     return [(one.wait(), out.decode()) for one, (out, _) in ((one, one.communicate()) for one in running)]
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import random
 import subprocess
-import sys
 import time
 
 import pytest
@@ -166,6 +167,40 @@ def test_a_forecast_survives_the_loss_of_what_it_keeps(text: Tree) -> None:
     for file in folder.glob("*.side"):
         file.write_bytes(file.read_bytes()[:-1])
     assert clashes(text) == [("one", "two", "f.txt")]
+
+
+def test_a_forecast_waits_for_its_turn_and_clears_what_a_killed_one_left(text: Tree) -> None:
+    work(text, "one", 3)
+    two = text.worktree("two")
+    assert clashes(text) == []
+    folder = text.path / ".git/agentsync/forecast"
+    (folder / "two.index.lock").touch()
+    edit(two, 3, "two")
+    assert clashes(text) == [("one", "two", "f.txt")]
+    with (folder / "turn").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        waiting = text.start("forecast", "--json")
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(1)
+    assert b'"f.txt"' in waiting.communicate(timeout=30)[0]
+
+
+@pytest.mark.torture
+def test_forecasts_beside_each_other_and_killed_ones_overlook_nothing(text: Tree) -> None:
+    one, two = text.worktree("one"), text.worktree("two")
+    killing = random.Random(7)
+    for number in range(60):
+        for tree in (one, two):
+            edit(tree, 3, f"{tree.path.name} {number}")
+        running = [text.start("forecast", "--json") for _ in range(3)]
+        time.sleep(killing.random() / 4)
+        running[0].kill()
+        for each in running[1:]:
+            assert b'"f.txt"' in each.communicate(timeout=60)[0], number
+        running[0].communicate()
+        assert clashes(text) == [("one", "two", "f.txt")], number
+        two.ok("checkout", "-q", "f.txt")
+        assert clashes(text) == [], number
 
 
 def test_an_edit_in_the_second_of_the_checkout_that_keeps_the_size_is_seen(one: Tree, two: Tree) -> None:
@@ -369,8 +404,7 @@ def test_merges_in_memory_leave_nothing_in_a_worktree(text: Tree) -> None:
     folders = [text.path, one.path, two.path]
     seen: set[str] = set()
     for words in (["forecast", "--all"], ["integrate", "--dry-run", "one", "two"]):
-        with subprocess.Popen([sys.executable, "-m", "agentsync", *words], cwd=one.path, env=one.environ,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:  # fmt: skip
+        with one.start(*words) as process:
             while process.poll() is None:
                 seen |= {name for folder in folders for name in os.listdir(folder) if "merge_file" in name}
     assert seen == set()

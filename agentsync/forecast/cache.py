@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from agentsync.git.repo import Repo
 
 BASE = "base"  # how base is called among the sides
+_HALF = ".half"
 FRESH = 600.0  # seconds; an older forecast does not know who touches what
 
 
@@ -51,10 +52,16 @@ def folder_of(repo: Repo) -> str:
     return os.path.join(repo.shared_dir, "forecast")
 
 
+def sweep(repo: Repo) -> None:
+    """Clear what a killed forecast left half written; only for whoever has the turn."""
+    for name in os.listdir(folder_of(repo)):
+        if name.endswith((".lock", _HALF)):
+            os.unlink(os.path.join(folder_of(repo), name))
+
+
 def write_projection(path: str, data: bytes) -> None:
     """Write a file of the forecast's whole."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    aside = f"{path}.{os.getpid()}"
+    aside = path + _HALF
     with open(aside, "wb") as file:
         file.write(data)
     os.replace(aside, path)

@@ -6,17 +6,29 @@ import json
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from agentsync.errors import GitError
-from agentsync.forecast.cache import Clash, ClashPath, Hunk, folder_of, read_last, write_last, write_touched
+from agentsync.forecast.cache import (
+    Clash,
+    ClashPath,
+    Hunk,
+    folder_of,
+    read_last,
+    sweep,
+    write_last,
+    write_projection,
+    write_touched,
+)
 from agentsync.forecast.pairs import hunks_in, sharing_pairs, touched_by, without_repeats
 from agentsync.forecast.sides import Side, base_side, scratch, side_of
 from agentsync.git.refs import worktrees
 from agentsync.git.trees import Conflict, entries, merge_trees
 from agentsync.lean import TYPE_CHECKING
+from agentsync.state.turn import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from agentsync.config.load import InForce
     from agentsync.git.repo import Repo
@@ -30,7 +42,24 @@ def forecast(repo: Repo, rules: InForce) -> list[Clash]:
 
     Merges are remembered by the two commits, so that what did not move is not merged again.
     """
-    os.makedirs(folder_of(repo), exist_ok=True)
+    with turn_to_forecast(repo):
+        return forecast_in_turn(repo, rules)
+
+
+@contextmanager
+def turn_to_forecast(repo: Repo) -> Iterator[None]:
+    """Hold the one place to forecast from.
+
+    Two at a time would share a worktree's scratch index, and each overlook what the other keeps git from adding to it.
+    """
+    with Turn(os.path.join(folder_of(repo), "turn"), "forecasting") as turn:
+        os.set_inheritable(turn.fd, True)  # noqa: FBT003 (the standard library's signature)
+        sweep(repo)
+        yield
+
+
+def forecast_in_turn(repo: Repo, rules: InForce) -> list[Clash]:
+    """What `forecast` does, for whoever has the turn."""
     ours = scratch(repo)
     here = [one for one in worktrees(repo) if one.present]
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
@@ -100,7 +129,4 @@ def _remembered(repo: Repo) -> dict[str, list[ClashPath]]:
 
 def _remember(repo: Repo, merges: Mapping[str, Sequence[ClashPath]]) -> None:
     rows = {key: [[p.path, p.kind, [list(hunk) for hunk in p.hunks]] for p in paths] for key, paths in merges.items()}
-    place = os.path.join(folder_of(repo), _MERGES)
-    with open(f"{place}.{os.getpid()}", "w", encoding="utf-8") as file:
-        json.dump(rows, file)
-    os.replace(f"{place}.{os.getpid()}", place)
+    write_projection(os.path.join(folder_of(repo), _MERGES), json.dumps(rows).encode())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 
 from agentsync.errors import GitError
 from agentsync.forecast.cache import BASE, folder_of, write_projection
@@ -153,10 +154,10 @@ def _work_tree(repo: Repo, worktree: Worktree) -> str:
         shutil.copy2(os.path.join(worktree.git_dir, "index"), index)  # git goes by its time: edits of the same second
     elif tree and not _moved(run_git([*place, *_SETTINGS, "status", "--porcelain", "-z"], environ).out, nested):
         return tree
-    run_git([*place, *_SETTINGS, "add", "--all", "--ignore-errors", "--", ":/", *outside], environ, ok=())
+    _unlink(f"{index}.of")  # killed from here on, the index would know more than the tree that is noted beside it
+    run_git([*place, *_SETTINGS, "add", "--all", "--ignore-errors", "--", ":/", *outside], environ, ok=(0, 1))
     tree = run_git([*place, "write-tree"], environ).out.decode().strip()
-    with open(f"{index}.of", "w", encoding="ascii") as file:
-        file.write(f"{stamp}\n{tree}")
+    write_projection(f"{index}.of", f"{stamp}\n{tree}".encode())
     return tree
 
 
@@ -174,6 +175,11 @@ def _nested(repo: Repo, worktree: Worktree) -> list[str]:
     """Other worktrees inside this one, such as `.claude/worktrees/x`: they are no part of it."""
     start = worktree.top + os.sep
     return [one.top.removeprefix(start) for one in worktrees(repo) if one.top.startswith(start)]
+
+
+def _unlink(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def _stamp(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Writers of the state take turns, so that they rarely lose a swap and a dead one's leavings can be cleared."""
+"""Whoever writes what others write too takes a turn, so that a dead one's leavings can be cleared."""
 
 from __future__ import annotations
 
@@ -28,16 +28,20 @@ def unwritable(error: OSError) -> StateError:
     return StateError("the shared state cannot be written", str(error), "agentsync doctor")
 
 
-def _held_up() -> StateError:
-    what = f"somebody has been writing the shared state for {PATIENCE} seconds"
+def _held_up(doing: str) -> StateError:
+    what = f"somebody has been {doing} for {PATIENCE} seconds"
     return StateError(what, "a suspended agentsync or git command holds its turn: resume it (fg) or end it", _WHO)
 
 
 class Turn:
-    """A file lock, held while in the context; git children inherit `fd`, so they hold it too."""
+    """A file lock, held while in the context; git children inherit `fd`, so they hold it too.
 
-    def __init__(self, path: str) -> None:
+    `doing` is what the process that has the turn is doing, for whoever waits too long.
+    """
+
+    def __init__(self, path: str, doing: str = "writing the shared state") -> None:
         self._path = path
+        self._doing = doing
         self.fd = -1
 
     def __enter__(self) -> Turn:
@@ -60,9 +64,9 @@ class Turn:
                 return fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time_left() <= 0:
-                    raise OutOfTimeError("out of time", "other writers of the shared state took too long") from None
+                    raise OutOfTimeError("out of time", f"others took too long {self._doing}") from None
                 if time.monotonic() > patient_until:
-                    raise _held_up() from None
+                    raise _held_up(self._doing) from None
                 time.sleep(0.002)
 
     def __exit__(
