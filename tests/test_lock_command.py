@@ -121,21 +121,21 @@ def test_a_suspended_writer_holds_others_up_but_not_for_ever(
     assert done.code == 0
 
 
+def await_in_line(main: Tree, count: int) -> None:
+    """Until so many wait."""
+    store = str(main.path / ".git/agentsync/store.git")
+    while main.ok("--git-dir", store, "ls-tree", "-r", "--name-only", "state").count("waiters/") < count:
+        time.sleep(0.05)
+
+
 def test_waiting_is_first_come_first_served(main: Tree, one: Tree, two: Tree) -> None:
     three = main.worktree("three")
     one.synced("lock", "shared.txt")
-
-    def line() -> int:
-        store = main.path / ".git/agentsync/store.git"
-        return main.ok("--git-dir", str(store), "ls-tree", "-r", "--name-only", "state").count("waiters/")
-
     words = ["lock", "shared.txt", "--wait", "60s"]
     first = two.start(*words)
-    while line() < 1:
-        time.sleep(0.05)
+    await_in_line(main, 1)
     second = three.start(*words)
-    while line() < 2:
-        time.sleep(0.05)
+    await_in_line(main, 2)
     for process in (first, second):
         suspend_out_of_turn(main, process)
     one.synced("unlock", "shared.txt")
@@ -153,6 +153,16 @@ def test_waiting_is_first_come_first_served(main: Tree, one: Tree, two: Tree) ->
     assert second.wait(30) == 0
     for process in (first, second):
         process.communicate()
+
+
+def test_a_waiter_that_was_killed_is_out_of_the_line_at_once(main: Tree, one: Tree, two: Tree) -> None:
+    one.synced("lock", "shared.txt")
+    waiter = two.start("lock", "shared.txt", "--wait", "60s")
+    await_in_line(main, 1)
+    waiter.kill()
+    waiter.communicate()
+    one.synced("unlock", "shared.txt")
+    assert main.worktree("three").synced("lock", "shared.txt").startswith("locked shared.txt")
 
 
 def test_waiting_too_long_is_exit_4(one: Tree, two: Tree) -> None:

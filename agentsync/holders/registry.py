@@ -8,6 +8,7 @@ import time
 from agentsync.git.refs import head_of, last_branch_file
 from agentsync.git.repo import MAIN_WORKTREE, Repo, admin_dir_of, private_dir_of, read_line
 from agentsync.holders.identity import Holder, agent_name
+from agentsync.holders.machine import Machine, machine_of, machine_record, this_machine
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.record import number_of, text_of
 from agentsync.state.store import Change, Snapshot, Store
@@ -23,8 +24,7 @@ class Registered(NamedTuple):
 
     holder: Holder
     path: str
-    host: str
-    boot: str
+    machine: Machine
     since: int
 
 
@@ -74,16 +74,6 @@ def record_place(holder: Holder) -> bytes:
     return ROOM + b"/" + holder.key.encode("utf-8", "replace") + b".toml"
 
 
-def boot_id() -> str:
-    """The id of this machine's boot, empty where the system has none."""
-    return read_line("/proc/sys/kernel/random/boot_id")
-
-
-def host_name() -> str:
-    """This machine's name."""
-    return os.uname().nodename
-
-
 def check_in(repo: Repo, store: Store, holder: Holder) -> None:
     """Register the holder if the state does not know it in this worktree, and note that it is alive.
 
@@ -107,14 +97,13 @@ def register_beside(store: Store, repo: Repo, holder: Holder) -> None:
 def _registration(snapshot: Snapshot, repo: Repo, holder: Holder) -> Change | None:
     place = record_place(holder)
     known = snapshot.get(place)
-    if known and text_of(known, "path") == repo.top and text_of(known, "boot") == boot_id():
+    if known and text_of(known, "path") == repo.top and machine_of(known) == this_machine():
         return None
     record: Record = {
         "agent": holder.agent,
         "worktree": holder.worktree,
         "path": repo.top,
-        "host": host_name(),
-        "boot": boot_id(),
+        **machine_record(),
         "since": int(time.time()),
     }
     return Change(f"register {holder.key}", holder.key, {place: record})
@@ -154,8 +143,7 @@ def _parse(record: Record) -> Registered:
     return Registered(
         Holder(text_of(record, "agent"), text_of(record, "worktree")),
         text_of(record, "path"),
-        text_of(record, "host"),
-        text_of(record, "boot"),
+        machine_of(record),
         number_of(record, "since"),
     )
 
@@ -165,7 +153,7 @@ def is_gone(common_dir: str, known: Registered | None) -> bool:
 
     In a container a live worktree's folder may only look missing; then the lease decides.
     """
-    if known is None or (known.host, known.boot) != (host_name(), boot_id()):
+    if known is None or known.machine != this_machine():
         return False
     admin = admin_dir_of(common_dir, known.holder.worktree)
     return not os.path.exists(known.path) and not os.path.exists(admin)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 
-from agentsync.holders.registry import boot_id, host_name
+from agentsync.holders.machine import Process, process_of, process_record
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.record import list_of, number_of, text_of
 from agentsync.state.paths import LANDING
@@ -23,23 +22,13 @@ class Landing(NamedTuple):
     old: str
     new: str
     worktrees: tuple[str, ...]
-    pid: int
-    host: str
-    boot: str
+    lander: Process
     since: int
 
     @property
     def under_way(self) -> bool:
-        """Whether its lander lives; on another machine only the time can tell."""
-        if (self.host, self.boot) != (host_name(), boot_id()):
-            return time.time() - self.since < 600
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
+        """Whether its lander lives; where that cannot be seen, the time tells."""
+        return self.lander.is_alive if self.lander.can_be_seen else time.time() - self.since < 600
 
 
 def landing_now(snapshot: Snapshot) -> Landing | None:
@@ -52,19 +41,15 @@ def landing_now(snapshot: Snapshot) -> Landing | None:
         text_of(record, "old"),
         text_of(record, "new"),
         tuple(list_of(record, "worktrees")),
-        number_of(record, "pid"),
-        text_of(record, "host"),
-        text_of(record, "boot"),
+        process_of(record),
         number_of(record, "since"),
     )
 
 
 def begin(store: Store, author: str, ref: str, old: str, new: str, ids: list[str]) -> None:
     """Write down what is about to happen."""
-    record: Record = {
-        "ref": ref, "old": old, "new": new, "worktrees": ids,
-        "pid": os.getpid(), "host": host_name(), "boot": boot_id(), "since": int(time.time()),
-    }  # fmt: skip
+    facts: Record = {"ref": ref, "old": old, "new": new, "worktrees": ids, "since": int(time.time())}
+    record = facts | process_record()
     store.swap(lambda _: Change(f"landing on {ref.removeprefix('refs/heads/')}", author, {LANDING: record}))
 
 

@@ -10,6 +10,7 @@ from agentsync.git.objects import blob_of
 from agentsync.git.refs import HEADS, head_of
 from agentsync.git.repo import Repo
 from agentsync.holders.identity import Holder
+from agentsync.holders.machine import process_of, process_record
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.locks.landing import Missing, missing_version, settle
 from agentsync.locks.markers import marker_lock
@@ -89,12 +90,17 @@ def _ahead_in_line(snapshot: Snapshot, request: Request, now: float) -> str:
     ahead = [
         (number_of(record, "since"), text_of(record, "holder"))
         for _, record in snapshot.walk(WAITERS)
-        if number_of(record, "until") > now
+        if _waits(record, now)
         and text_of(record, "holder") != request.holder.key
         and number_of(record, "since") < mine
         and any(_same_or_inside(text, target) for text in list_of(record, "targets") for target in request.targets)
     ]
     return min(ahead)[1] if ahead else ""
+
+
+def _waits(record: Record, now: float) -> bool:
+    waiter = process_of(record)
+    return number_of(record, "until") > now and (waiter.is_alive or not waiter.can_be_seen)
 
 
 def _same_or_inside(text: str, target: Target) -> bool:
@@ -217,7 +223,7 @@ def _without_dead_waiters(snapshot: Snapshot, request: Request) -> dict[bytes, R
     return {
         place: None
         for place, record in snapshot.walk(WAITERS)
-        if number_of(record, "until") <= now or text_of(record, "holder") == request.holder.key
+        if not _waits(record, now) or text_of(record, "holder") == request.holder.key
     }
 
 
@@ -295,6 +301,7 @@ def stand_in_line(store: Store, request: Request, now: float, patience: int) -> 
         "targets": [target.text for target in request.targets],
         "since": request.waiting_since,
         "until": int(now) + patience,
+        **process_record(),
     }
     names = ", ".join(show_path(target.name) for target in request.targets[:3])
     store.swap(lambda _: Change(f"wait for {names}", request.holder.key, {WAITERS + b"/" + place: record}))
