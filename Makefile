@@ -27,7 +27,7 @@ test: lint
 	$(BIN)/pytest -n $(JOBS) -q -m 'not torture'
 
 torture: $(VENV)/.ready
-	$(BIN)/pytest -n $(JOBS) -q -m torture
+	$(BIN)/pytest -n $(JOBS) -q --hypothesis-profile search -m 'torture or hypothesis'
 
 bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/run.py

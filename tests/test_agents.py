@@ -10,7 +10,7 @@ import pytest
 import tomlkit
 from clients import CLIENTS, edit, patch, shell, start, stop
 from conftest import Done, Tree
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentsync.agents.costs import tokens_since
@@ -430,7 +430,7 @@ def test_any_payload_is_some_event(payload: dict[str, object], client: str) -> N
     assert dialect_of(client, payload) in ("claude", "codex", "cursor", "gemini", "copilot")
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 @given(payload=words | st.text(max_size=30))
 def test_the_hook_ends_with_0_or_2_whatever_it_reads(one: Tree, payload: object) -> None:
     done = hook(one, "claude", payload if isinstance(payload, str) else json.dumps(payload))

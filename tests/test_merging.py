@@ -66,7 +66,7 @@ def test_sides_swapped_say_the_same(base: object, ours: object, theirs: object) 
     assert results[0] == results[1]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(documents, documents, documents, st.sampled_from([None, 2, 4, "\t"]), st.booleans())
 def test_merged_json_parses_and_says_what_was_merged(
     base: object, ours: object, theirs: object, indent: int | str | None, crlf: bool
@@ -86,7 +86,7 @@ def test_merged_json_parses_and_says_what_was_merged(
 tables = st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 3))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(tables, tables, tables)
 def test_merged_toml_parses_and_says_what_was_merged(
     base: dict[str, int], ours: dict[str, int], theirs: dict[str, int]

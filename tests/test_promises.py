@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Tree, hermetic_environment
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 AGENTS = ("ada", "bob", "cyd", "dan")
@@ -110,16 +110,14 @@ def play(steps: list[tuple[str, str]]) -> None:
         assert World.number(world.main) == world.version
 
 
-@settings(
-    max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
-)
+@settings(max_examples=6, phases=[Phase.explicit, Phase.generate])
 @given(st.lists(moves, min_size=4, max_size=12))
 def test_no_interleaving_conflicts_or_loses_a_version(steps: list[tuple[str, str]]) -> None:
     play(steps)
 
 
 @pytest.mark.torture
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150)
 @given(st.lists(moves, min_size=4, max_size=20))
 def test_no_interleaving_conflicts_or_loses_a_version_at_length(steps: list[tuple[str, str]]) -> None:
     play(steps)
