@@ -213,7 +213,13 @@ def test_without_names_what_is_finished_lands(text: Tree) -> None:
     edit(two, 20, "not committed")
     three = work(text, "three", 15)
     three.synced("task", "claim", "X-1", "--files", "a/**")
-    assert text.synced("integrate").splitlines()[0].startswith("one  landed")
+    landed, *unready = text.synced("integrate").splitlines()
+    assert landed.startswith("one  landed")
+    assert unready == [
+        "three  not ready: three@three has not finished task X-1",
+        f"two  not ready: uncommitted changes in {two.path}",
+    ]
+    assert text.synced("integrate").splitlines() == ["no branch is ready to land", *unready]
     assert "two" not in text.read("f.txt")
     assert "three" not in text.read("f.txt")
 

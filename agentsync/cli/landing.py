@@ -115,15 +115,15 @@ Examples:
 def integrate(branches: tuple[str, ...], dry_run: bool, as_json: bool, agent: str) -> int:
     """Merge each branch in memory, run the configured check on the result, publish it; then the next.
 
-    Without names: the agents' branches that are ahead of base, clean, and have no unfinished task. Source branches
-    never move, unless [integrate] publish is "branch". What cannot land is passed over and becomes its owner's task.
+    Without names: the agents' branches that are ahead of base; one with uncommitted changes or an unfinished task is
+    named as not ready. Source branches never move, unless [integrate] publish is "branch". What cannot land is passed over and becomes its owner's task.
     Exit 1 when a branch was left.
     """
     here = open_here(agent)
     land = Lander(here.repo, here.store, here.rules, here.holder, narrate if not as_json else _silent)
     with lander(here.repo):
-        names = [name.removeprefix(HEADS) for name in branches] or ready_branches(land)
-        outcomes = land_all(land, names, dry_run=dry_run)
+        ready, unready = ([name.removeprefix(HEADS) for name in branches], []) if branches else ready_branches(land)
+        outcomes = land_all(land, ready, dry_run=dry_run) + unready
         trouble = "" if dry_run else after_landing(land, outcomes)
     if as_json:
         answer_json({"branches": [_outcome_facts(one) for one in outcomes], "after": trouble or None})
@@ -154,7 +154,7 @@ def _outcome_facts(one: Outcome) -> dict[str, object]:
 
 
 def _print_outcomes(here: Here, land: Lander, outcomes: Sequence[Outcome]) -> None:
-    if not outcomes:
+    if all(one.state == "not ready" for one in outcomes):
         answer("no branch is ready to land")
     for one in outcomes:
         why = f": {one_line(one.why, 300)}" if one.why else ""

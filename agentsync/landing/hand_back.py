@@ -25,7 +25,7 @@ class Outcome(NamedTuple):
     """What became of one branch, and why and what to type.
 
     Its state is `landed`, or `ready` where [integrate] publish is "branch"; `would land` or `would be ready`;
-    `nothing to land`; `left`. `submodules`: what to type for those that could not follow.
+    `nothing to land`; `not ready`; `left`. `submodules`: what to type for those that could not follow.
     """
 
     branch: str

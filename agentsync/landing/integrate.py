@@ -55,23 +55,28 @@ class Lander(NamedTuple):
         return require_trusted(self.repo, Configured("integrate.check", command)) if command else ""
 
 
-def ready_branches(land: Lander) -> list[str]:
-    """The branches that wait to land: an agent's, ahead of base, its worktree clean, no claimed task unfinished."""
-    found: list[tuple[int, str]] = []
+def ready_branches(land: Lander) -> tuple[list[str], list[Outcome]]:
+    """The agents' branches that are ahead of base: those that wait to land, oldest first, and those not ready yet."""
+    ready: list[tuple[int, str]] = []
+    unready: list[Outcome] = []
     claims = all_claims(land.store.snapshot())
     for one in worktrees(land.repo):
         head = head_of(land.repo, one.git_dir)
         holder = holder_of(one.git_dir)
         if not one.present or not head.branch or head.branch == land.rules.base.ref or holder is None:
             continue
-        mine = [claim for claim in claims if claim.holder == holder and not claim.done]
-        unfinished = any(claim.id != task_of(head.branch) for claim in mine)
-        dirty = git_elsewhere(land.repo.environ, one.top, "status", "--porcelain", "-uno", ok=()).out
-        ahead = any(not is_ancestor(land.repo, head.commit, tip) for tip in land.rules.base.commits)
-        if ahead and not dirty and not unfinished:
-            made = land.repo.git("log", "-1", "--format=%ct", head.commit).out
-            found.append((int(made), head.branch.removeprefix(HEADS)))
-    return [name for _, name in sorted(found)]
+        if all(is_ancestor(land.repo, head.commit, tip) for tip in land.rules.base.commits):
+            continue
+        name = head.branch.removeprefix(HEADS)
+        mine = [claim.id for claim in claims if claim.holder == holder and not claim.done]
+        unfinished = [task for task in mine if task != task_of(head.branch)]
+        if unfinished:
+            unready.append(Outcome(name, "not ready", f"{holder.key} has not finished task {unfinished[0]}"))
+        elif git_elsewhere(land.repo.environ, one.top, "status", "--porcelain", "-uno", ok=()).out:
+            unready.append(Outcome(name, "not ready", f"uncommitted changes in {one_line(one.top, 200)}"))
+        else:
+            ready.append((int(land.repo.git("log", "-1", "--format=%ct", head.commit).out), name))
+    return [name for _, name in sorted(ready)], unready
 
 
 def integrate(land: Lander, branches: Sequence[str], *, dry_run: bool) -> list[Outcome]:
