@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from agentsync.contracts.stale import newer_contracts
 from agentsync.errors import StateError
 from agentsync.forecast.cache import BASE, read_last
@@ -18,7 +16,7 @@ from agentsync.locks.query import all_locks, locks_on
 from agentsync.locks.say import holding, show_target
 from agentsync.locks.touching import touching
 from agentsync.record import dump, list_of, load, number_of, text_of
-from agentsync.state.journal import journal_path, read_events
+from agentsync.state.journal import journal_end, read_events
 from agentsync.tasks.claims import claim_of
 from agentsync.text import one_line, show_path
 
@@ -42,13 +40,10 @@ def news(scene: Scene) -> list[str]:
     told = _told(scene)
     snapshot = scene.store.snapshot()
     base = scene.rules.base.newest
-    end = (
-        os.path.getsize(journal_path(scene.repo.shared_dir))
-        if os.path.exists(journal_path(scene.repo.shared_dir))
-        else 0
-    )
-    awaited = dict.fromkeys([*list_of(told, "awaited"), *_refused_since(scene, number_of(told, "journal"))])
-    freed = [path for path in awaited if not _locked(scene, snapshot, path)]
+    end = journal_end(scene.repo.shared_dir)
+    awaited = dict.fromkeys([*list_of(told, "awaited"), *_refused_between(scene, number_of(told, "journal"), end)])
+    holders = {path: _holders_of(scene, snapshot, path) for path in awaited if not _is_quoted(path)}
+    freed = [path for path, keys in holders.items() if not keys]
     locks = _locks_in_the_way(scene, snapshot)
     lines = [*untold(scene), *_base_moved(scene, text_of(told, "base"), base)]
     lines += [f"lock freed: {path}" for path in freed]
@@ -59,7 +54,7 @@ def news(scene: Scene) -> list[str]:
     lines += [line for key, line in contracts.items() if key not in list_of(told, "contracts")]
     lines += [line for key, line in backs.items() if key not in list_of(told, "backs")]
     lines += [line for key, words in clashes.items() if key not in list_of(told, "clashes") for line in words]
-    waiting = [path for path in awaited if path not in freed]
+    waiting = [path for path, keys in holders.items() if keys - {scene.holder.key}]
     facts: Record = {"base": base, "journal": end, "awaited": waiting, "locks": list(locks), "clashes": list(clashes),
                      "contracts": list(contracts), "backs": list(backs)}  # fmt: skip
     write_private(scene.repo, "told", dump(facts).decode())
@@ -116,21 +111,23 @@ def _handed_back(scene: Scene, snapshot: Snapshot) -> dict[str, str]:
     return {f"{claim.id} {claim.since}": f"{one_line(claim.title, 200)}: agentsync sync"}
 
 
-def _refused_since(scene: Scene, offset: int) -> list[str]:
+def _refused_between(scene: Scene, start: int, end: int) -> list[str]:
     """The paths that this holder was refused for another's lock."""
     return [
         str(event.get("path", ""))
-        for event in read_events(scene.repo.shared_dir, offset)
+        for event in read_events(scene.repo.shared_dir, start, end)
         if (event.get("event"), event.get("rule"), event.get("holder")) == ("refused", "locks", scene.holder.key)
         and not str(event.get("path", "")).endswith(".agent-lock")
     ]
 
 
-def _locked(scene: Scene, snapshot: Snapshot, path: str) -> bool:
-    if path.startswith('"'):  # C-quoted in the journal; such a path is not followed up
-        return True
-    held = locks_on(scene.repo, snapshot, Target(path.encode()))
-    return any(one.live and one.lock.holder != scene.holder for one in held)
+def _is_quoted(path: str) -> bool:
+    """Whether the journal had to quote a path as C does; such a one is not followed up."""
+    return path.startswith('"')
+
+
+def _holders_of(scene: Scene, snapshot: Snapshot, path: str) -> set[str]:
+    return {one.lock.holder.key for one in locks_on(scene.repo, snapshot, Target(path.encode())) if one.live}
 
 
 def _locks_in_the_way(scene: Scene, snapshot: Snapshot) -> dict[str, str]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from agentsync.errors import StateError
 from agentsync.record import dump, load
+from agentsync.state.journal import journal_end, read_events, record_event
 from agentsync.state.paths import CHAIN, LOCK, from_state, path_from_text, path_to_text, to_state
 from agentsync.state.store import REF, Change, Store
 
@@ -205,3 +207,13 @@ def test_killed_writers_lose_nothing_acknowledged(shared: Path) -> None:
 @pytest.mark.torture
 def test_killed_writers_lose_nothing_acknowledged_in_hundreds_of_runs(shared: Path) -> None:
     kill_rounds(shared, 400)
+
+
+def test_the_journal_is_read_in_stretches_without_a_gap_or_a_repeat(tmp_path: Path) -> None:
+    ends = [0]
+    for number in range(3):
+        record_event(str(tmp_path), "wait", number=number)
+        ends.append(journal_end(str(tmp_path)))
+    stretches = [[event["number"] for event in read_events(str(tmp_path), *pair)] for pair in pairwise(ends)]
+    assert stretches == [[0], [1], [2]]
+    assert len(list(read_events(str(tmp_path), ends[1]))) == 2

@@ -124,3 +124,9 @@ def test_news(bare_tree: Tree, server: Tree) -> None:
         "lock freed: shared.txt",
     ]
     assert two.synced("status", "--new") == ""
+    one.synced("lock", "shared.txt")
+    two.refused("commit", "-qam", "z")
+    two.synced("status", "--new")
+    one.synced("unlock", "shared.txt")
+    two.synced("lock", "shared.txt")
+    assert two.synced("status", "--new") == "", "who has it by now need not hear that it is free"

@@ -116,7 +116,8 @@ def integrate(branches: tuple[str, ...], dry_run: bool, as_json: bool, agent: st
     """Merge each branch in memory, run the configured check on the result, publish it; then the next.
 
     Without names: the agents' branches that are ahead of base; one with uncommitted changes or an unfinished task is
-    named as not ready. Source branches never move, unless [integrate] publish is "branch". What cannot land is passed over and becomes its owner's task.
+    named as not ready. Source branches never move, unless [integrate] publish is "branch". What cannot land is passed
+    over and becomes its owner's task.
     Exit 1 when a branch was left.
     """
     here = open_here(agent)

@@ -34,14 +34,22 @@ def record_event(shared_dir: str, event: str, **facts: str | int | list[str]) ->
         os.close(fd)
 
 
-def read_events(shared_dir: str, offset: int = 0) -> Iterator[dict[str, str | int | list[str]]]:
-    """The events from a byte offset on, oldest first; a line that was cut off is passed over."""
+def journal_end(shared_dir: str) -> int:
+    """The byte offset at which the next event will stand."""
+    try:
+        return os.path.getsize(journal_path(shared_dir))
+    except OSError:
+        return 0
+
+
+def read_events(shared_dir: str, start: int = 0, end: int = -1) -> Iterator[dict[str, str | int | list[str]]]:
+    """The events between two byte offsets, oldest first; a line that was cut off is passed over."""
     import json
 
     try:
         with open(journal_path(shared_dir), "rb") as file:
-            file.seek(offset)
-            lines = file.read().decode("utf-8", "replace").splitlines()
+            file.seek(start)
+            lines = file.read(max(0, end - start) if end >= 0 else -1).decode("utf-8", "replace").splitlines()
     except OSError:
         return
     for line in lines:
