@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.merging.three_way import ConflictError, merge_values, refuse, same
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
     from agentsync.merging.hunks import LineMerge
     from agentsync.merging.three_way import Policy
 
-_SPACE = " \t\r\n"
+_BLANK = re.compile(r"[ \t\r\n]*")
+_WORD = re.compile(r"[^ \t\r\n,\]}]*")
 _STRINGS = json.JSONDecoder()
 
 
@@ -61,9 +63,13 @@ class _Parser:
         return before, node, after
 
     def _blank(self) -> str:
+        return self._run_of(_BLANK)
+
+    def _run_of(self, pattern: re.Pattern[str]) -> str:
+        """What of a pattern that matches anywhere stands here."""
         start = self._at
-        while self._at < len(self._text) and self._text[self._at] in _SPACE:
-            self._at += 1
+        match = pattern.match(self._text, start)
+        self._at = match.end() if match else start
         return self._text[start : self._at]
 
     def _node(self) -> Node:
@@ -74,9 +80,7 @@ class _Parser:
         if char == '"':
             value, self._at = _STRINGS.raw_decode(self._text, self._at)
             return Node(self._text[start : self._at], value, at=start)
-        while self._at < len(self._text) and self._text[self._at] not in _SPACE + ",]}":
-            self._at += 1
-        word = self._text[start : self._at]
+        word = self._run_of(_WORD)
         return Node(word, json.loads(word, parse_constant=_no_constant), at=start)
 
     def _container(self, end: str) -> Node:

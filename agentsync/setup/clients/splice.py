@@ -5,6 +5,7 @@ All of it raises ValueError for what is not strict JSON, such as a file with com
 
 from __future__ import annotations
 
+import functools
 import json
 
 from agentsync.lean import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 NEW = "{}\n"
 
 
+@functools.lru_cache(maxsize=2)  # each step asks for the same text's places several times
 def parsed(text: str) -> Node:
     """The document's value; its `at` and `end` are places in `text`."""
     before, node, _ = parse_json(text.encode("utf-8", "surrogateescape"))
