@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agentsync.errors import RefusedError
 from agentsync.migrations.layouts import LAYOUTS
 from agentsync.migrations.plan import make_plan, merged_tree
-from agentsync.migrations.rewriting import Trees
+from agentsync.migrations.rewriting.rewriter import Trees
 from agentsync.migrations.series import Series
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -13,14 +13,15 @@ from datetime import datetime, timedelta
 
 from agentsync.lean import TYPE_CHECKING
 from agentsync.migrations.layouts import is_stamp, number_in, written
-from agentsync.migrations.rewriting import Brought, Plan, Rewriter, Trees, is_numbered, refused, rewriter_of
+from agentsync.migrations.rewriting.rewriter import Brought, Plan, Rewriter, Trees, is_numbered, refused
+from agentsync.migrations.rewriting.table import rewriter_of
 from agentsync.migrations.rules import stem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from agentsync.migrations.layouts import Numbered
-    from agentsync.migrations.rewriting import Tree
+    from agentsync.migrations.rewriting.rewriter import Tree
     from agentsync.migrations.series import Series
 
 SAME_MIGRATION = 0.6  # from this likeness on, two bodies under one slug may be one migration: a person must say

@@ -10,7 +10,8 @@ from agentsync.git.objects import cat_file
 from agentsync.git.trees import Entry, changed_paths, entries, merge_base, write_blob
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.migrations.plan import make_plan
-from agentsync.migrations.rewriting import Plan, Trees, replace_stamps, replace_words
+from agentsync.migrations.rewriting.rewriter import Plan, Trees, replace_words
+from agentsync.migrations.rewriting.typeorm import replace_stamps
 from agentsync.migrations.series import Series, all_series
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What a renumbering changes inside files, a layout each. Pure: trees in, contents out."""
