@@ -162,6 +162,18 @@ def test_go_mod_takes_the_higher_version() -> None:
     assert made.index("a.b/c") < made.index("b.b/b") < made.index("d.e/f")
 
 
+def test_lists_are_sets_only_where_the_format_says_so() -> None:
+    base = '[project]\ndependencies = ["a>=1", "b"]\nkeywords = ["x"]\n\n[tool.pytest]\naddopts = ["--cov", "x"]\n'
+    ours = base.replace('"x"]\n\n', '"x", "y"]\n\n').replace("a>=1", "a>=2")
+    theirs = base.replace('"x"]\n\n', '"x", "z"]\n\n').replace("a>=1", "a>=3")
+    found = tomllib.loads(merged("pyproject.toml", base, ours, theirs) or "")
+    assert found["project"] == {"dependencies": ["a>=3", "b"], "keywords": ["x", "y", "z"]}
+    longer = [base.replace('"--cov", "x"', f'"--cov", "x", "{word}", "1"') for word in ("--maxfail", "--durations")]
+    assert merged("pyproject.toml", base, *longer) is None
+    days = [json.dumps({"days": ["Mo", *more]}) + "\n" for more in ((), ("Di",), ("Mi",))]
+    assert merged("locales/de.json", *days) is None
+
+
 def test_cargo_features_are_a_set() -> None:
     base = '[package]\nversion = "0.1.0"\n\n[dependencies]\nserde = { version = "1.0", features = ["derive"] }\n'
     ours = base.replace('["derive"]', '["derive", "rc"]').replace("0.1.0", "0.2.0")
@@ -194,6 +206,27 @@ def test_changelog_two_edits_of_an_entry_conflict() -> None:
     assert merged("CHANGELOG.md", CHANGES, CHANGES.replace("one", "won"), CHANGES.replace("one", "ones")) is None
 
 
+def test_changelog_entries_keep_all_their_lines() -> None:
+    more = {
+        "thanks": ("- A\n  Thanks to @alice.\n", "- B\n  Thanks to @alice.\n"),
+        "nested": ("- A\n  - docs\n  - tests\n", "- B\n  - docs\n"),
+        "fenced": ("- A\n\n```sh\n# run\nrun x\n```\n", "- B\n\n```sh\n# run\nrun y\n```\n"),
+    }
+    for mine, other in more.values():
+        made = merged("CHANGELOG.md", CHANGES, CHANGES.replace("- one\n", "- one\n" + mine),
+                      CHANGES.replace("- one\n", "- one\n" + other)) or ""  # fmt: skip
+        assert made == CHANGES.replace("- one\n", "- one\n" + mine + other)
+
+
+def test_changelog_an_entry_that_one_side_moved_and_the_other_changed_conflicts() -> None:
+    cut = CHANGES.replace(
+        "## Unreleased\n\n### Added\n- one\n", "## Unreleased\n\n### Added\n\n## 1.1\n\n### Added\n- one\n"
+    )
+    changed = CHANGES.replace("- one\n", "- won\n")
+    assert merged("CHANGELOG.md", CHANGES, cut, changed) is None
+    assert merged("CHANGELOG.md", CHANGES, changed, CHANGES.replace("- one\n", "")) is None
+
+
 URLS = "from . import views\n\nurlpatterns = [\n    path('a', views.a),\n    path('z', views.z),\n]\n"
 
 
@@ -221,6 +254,8 @@ def test_registry_refuses_what_is_not_sure(mine: str, other: str) -> None:
     ("path", "mine", "theirs"),
     [
         ("p/__init__.py", b"from p.one import Thing as T\n", b"from p.two import Other as T\n"),
+        ("p/__init__.py", b"from .a import A, helper\n", b"from .b import helper, B\n"),
+        ("src/index.ts", b'export { A, shared } from "./a"\n', b'export { B, type shared } from "./b"\n'),
         ("urls.py", b're_path(r"^x", one)\n', b're_path(r"^x", two)\n'),
     ],
 )
@@ -228,6 +263,19 @@ def test_what_both_name_alike_is_never_kept_twice(path: str, mine: bytes, theirs
     base = b"import os\n\nos.name\n"
     sides = (base, b"import os\n" + mine + b"\nos.name\n", b"import os\n" + theirs + b"\nos.name\n")
     assert merge_format(path.encode(), *sides, lambda *s: merge_lines(dict(os.environ), *s)) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "mine", "theirs"),
+    [
+        ("src/mod.rs", '#[cfg(feature = "net")]\npub mod a;\n', '#[cfg(feature = "net")]\npub mod b;\n'),
+        ("app/routes.py", "@login\ndef a(): ...\n", "@login\ndef b(): ...\n"),
+        ("app/routes.ts", "// @ts-ignore\nadd('a');\n", "// @ts-ignore\nadd('b');\n"),
+    ],
+)
+def test_what_speaks_of_the_next_line_stays_with_it(path: str, mine: str, theirs: str) -> None:
+    start = {"rs": "pub mod z;\n", "py": "import os\n", "ts": "import { add } from 'x';\n"}[path[-2:]]
+    assert merged(path, start, start + mine, start + theirs) == start + mine + theirs
 
 
 def test_registry_refuses_a_hunk_with_a_base_part() -> None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from agentsync.merging.hunks import Hunk, LineMerge
 
 _UNDERLINE = re.compile(r"^(={3,}|-{3,}|~{3,}|\^{3,})\s*$")
-_ENTRY = re.compile(r"^\s{0,3}([-*+]|\d+\.)\s+\S")
+_ENTRY = re.compile(r"^(\s*)([-*+]|\d+\.)\s+\S")
+_FENCE = re.compile(r"^\s*(```|~~~)")
 
 
 class Block(NamedTuple):
@@ -28,14 +29,16 @@ class Block(NamedTuple):
 
 
 def blocks_of(text: str) -> list[Block]:
-    """A changelog as headings with their entries; an entry is a bullet with its continuation, or a paragraph."""
+    """A changelog as headings with their entries; an entry is a bullet with all below it, or a paragraph."""
     lines = text.splitlines(keepends=True)
     found: list[Block] = []
     heading, name, body = "", "", []
     above: list[tuple[int, str]] = []
     index = 0
+    fenced = False
     while index < len(lines):
-        depth, size = _heading_at(lines, index)
+        fenced ^= bool(_FENCE.match(lines[index]))
+        depth, size = (0, 0) if fenced else _heading_at(lines, index)
         if not size:
             body.append(lines[index])
             index += 1
@@ -67,15 +70,20 @@ def _heading_at(lines: Sequence[str], index: int) -> tuple[int, int]:
 
 
 def _pieces(body: Sequence[str]) -> tuple[str, ...]:
-    """Entries with the blank lines behind them."""
+    """Entries with what is indented below them and the blank lines behind; fenced code is never parted."""
     pieces: list[str] = []
-    fresh = True
+    fresh, fenced, depth = True, False, 0
     for line in body:
-        starts = bool(_ENTRY.match(line)) or (fresh and bool(line.strip()) and not line.startswith((" ", "\t")))
+        bullet = _ENTRY.match(line)
+        starts = not fenced and bool(
+            (bullet and len(bullet[1]) <= depth) or (fresh and line.strip() and not line.startswith((" ", "\t")))
+        )
         if starts or not pieces:
             pieces.append(line)
+            depth = len(bullet[1]) if bullet else 3
         else:
             pieces[-1] += line
+        fenced ^= bool(_FENCE.match(line))
         fresh = not line.strip()
     return tuple(pieces)
 
@@ -118,9 +126,11 @@ def _said(text: str) -> dict[str, list[str]]:
 
 def _both(hunk: Hunk, _before: Sequence[bytes], _after: Sequence[bytes]) -> list[bytes]:
     """Both sides' entries, ours first; one that both added stands once."""
-    known = {line.strip() for line in hunk.ours if line.strip()}
-    ours = [line if line.endswith(b"\n") else line + b"\n" for line in hunk.ours]
-    return [*ours, *(line for line in hunk.theirs if line.strip() not in known)]
+    mine, other = (_pieces([line.decode() for line in side]) for side in (hunk.ours, hunk.theirs))
+    known = {" ".join(piece.split()) for piece in mine if piece.strip()}
+    kept = [piece for piece in other if " ".join(piece.split()) not in known]
+    ended = [piece if piece.endswith("\n") else piece + "\n" for piece in mine]
+    return [piece.encode() for piece in (*ended, *kept)]
 
 
 def _heading_order(ours: list[str], theirs: list[str]) -> list[str]:
@@ -147,11 +157,12 @@ def _merge_block(base: Block | None, ours: Block | None, theirs: Block | None) -
     edited = [
         any(key not in side for key in before) and any(key not in before for key in side) for side in (mine, other)
     ]
-    if all(edited) and mine.keys() != other.keys():
+    removed_twice = any(key not in mine and key not in other for key in before)
+    if mine.keys() != other.keys() and (all(edited) or (any(edited) and removed_twice)):
         raise ConflictError(f"both sides changed entries under {ours.name!r}")
     gone = {key for key in before if key not in mine or key not in other}
     kept = [key for key in woven(list(mine), list(other)) if key not in gone]
-    return shown.heading + _spaced([mine.get(key) or other[key] for key in kept], ours)
+    return shown.heading + _spaced([mine.get(key) or other[key] for key in kept], ours, theirs)
 
 
 def _by_words(block: Block | None) -> dict[str, str]:
@@ -163,12 +174,12 @@ def _by_words(block: Block | None) -> dict[str, str]:
     return found
 
 
-def _spaced(pieces: list[str], like: Block) -> str:
+def _spaced(pieces: list[str], like: Block, other: Block) -> str:
     """Entries one under another as ours has them; the blank lines before the next heading stay last."""
     if not pieces:
         return ""
-    ends = "".join(like.pieces[-1:])
-    tail = ends[len(ends.rstrip("\n")) :] or "\n"
+    ends = ["".join(side.pieces[-1:]) for side in (like, other)]
+    tail = max((end[len(end.rstrip("\n")) :] for end in ends if end.strip()), key=len, default="") or "\n"
     loose = sum(piece.endswith("\n\n") for piece in like.pieces[:-1]) * 2 > max(1, len(like.pieces) - 1)
     gap = "\n\n" if loose else "\n"
     out = [piece.rstrip("\n") + (gap if piece.strip() else "\n") for piece in pieces]

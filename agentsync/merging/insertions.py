@@ -15,7 +15,7 @@ from agentsync.merging.syntax import parses, suffix_of
 from agentsync.merging.three_way import ConflictError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from agentsync.merging.hunks import Hunk, Merged
 
@@ -27,7 +27,6 @@ _KEYS = tuple(
         rb"^\s*(?:pub(?:\([^)]*\))?\s+)?(?:mod|use|fn|struct|enum|const|static)\s+([\w:]+)",
         rb"^\s*([A-Za-z_][\w.]*)\s*(?::[^=]+)?=(?!=)",
         rb"^\s*['\"]?([\w./:-]+)['\"]?\s*(?::|=>)",
-        rb"^\s*(?:from\s+\S+\s+)?import\s+(.+?)\s*$",
         rb"\bas\s+(\w+)\s*[,;)}]*\s*$",
         rb"^\s*export\s+.*from\s+(\S+)",
         rb"\(\s*[rRbBuUfF]{0,2}['\"]([^'\"]*)['\"]",
@@ -37,13 +36,25 @@ _KEYS = tuple(
         rb"^\s*(?:create_table|add_index|add_foreign_key)\s+(.+)$",
     )
 )
+_NAME_LISTS = (
+    re.compile(rb"^\s*(?:from\s+\S+\s+)?import\s+([^'\"{}#\n]+)", re.MULTILINE),
+    re.compile(rb"^\s*(?:import|export)\b[^{\n]*\{([^}]*)\}", re.MULTILINE),
+)
+_SPEAKS_OF_THE_NEXT = re.compile(rb"\s*(?:@|#|//|/\*|\*)")  # decorators, attributes, comments
 _PAIRS = {b")": b"(", b"]": b"[", b"}": b"{"}
 
 
 def keys_in(lines: Sequence[bytes]) -> set[bytes]:
     """What some lines define or name: two sides that share one may contradict each other."""
     text = b"".join(lines)
-    return {found for pattern in _KEYS for found in pattern.findall(text)}
+    brought = [name for pattern in _NAME_LISTS for names in pattern.findall(text) for name in _names_in(names)]
+    return {found for pattern in _KEYS for found in pattern.findall(text)} | set(brought)
+
+
+def _names_in(names: bytes) -> Iterator[bytes]:
+    """What each item of an import or export list, such as `a`, `a as b` or `type a`, is called here."""
+    for item in names.partition(b" from ")[0].strip(b"();* \t\r").split(b","):
+        yield from item.split()[-1:]
 
 
 def union(path: str, merged: Merged) -> bytes:
@@ -70,10 +81,12 @@ def _kept(path: str, hunk: Hunk, before: Sequence[bytes], after: Sequence[bytes]
     if [line.strip() for line in ours] == [line.strip() for line in theirs]:
         return ours
     shared = {line.strip() for line in ours if line.strip()} & {line.strip() for line in theirs if line.strip()}
-    simple = all(_is_whole_line(line) for line in [*ours, *theirs] if line.strip())
-    if shared and not simple:
+    bound = any(_SPEAKS_OF_THE_NEXT.match(line) for line in [*ours, *theirs])
+    simple = not bound and all(_is_whole_line(line) for line in [*ours, *theirs] if line.strip())
+    if any(not _SPEAKS_OF_THE_NEXT.match(line) for line in shared) and not simple:
         raise ConflictError("both sides inserted some of the same lines")
-    theirs = [line for line in theirs if line.strip() not in shared]
+    if simple:
+        theirs = [line for line in theirs if line.strip() not in shared]
     for side in (ours, theirs):
         _require_whole(path, side, before)
         _require_additive(side, before)

@@ -15,7 +15,7 @@ from tomlkit.items import AbstractTable, Array
 
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.merging.json_text import merge_json
-from agentsync.merging.three_way import ABSENT, ConflictError, key_order, merge_values, refuse, same
+from agentsync.merging.three_way import ABSENT, ConflictError, key_order, merge_sets, merge_values, refuse, same
 from agentsync.merging.versions import merge_npm, merge_specifiers, merge_version, requirement, requirement_key
 
 if TYPE_CHECKING:
@@ -30,6 +30,17 @@ _NPM_TABLES = (
 )  # fmt: skip
 
 
+_NPM_SETS = (
+    "keywords", "files", "workspaces", "packages", "os", "cpu", "bundleDependencies", "bundledDependencies",
+    "onlyBuiltDependencies", "trustedDependencies", "sideEffects",
+)  # fmt: skip
+_PYPROJECT_SETS = (
+    "keywords", "classifiers", "dynamic", "extras", "select", "ignore", "extend-select", "extend-ignore", "include",
+    "exclude", "extend-exclude", "omit", "markers", "members", "packages",
+)  # fmt: skip
+_CARGO_SETS = ("features", "keywords", "categories", "members", "default-members", "include", "exclude")
+
+
 def merge_package_json(base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> bytes:
     """package.json: dependencies by range, `version` by height, the rest by key."""
     return merge_json(base, ours, theirs, lines, _package_policy)
@@ -38,6 +49,8 @@ def merge_package_json(base: bytes, ours: bytes, theirs: bytes, lines: LineMerge
 def _package_policy(path: Path, base: object, ours: object, theirs: object) -> object:
     if ABSENT in (ours, theirs):
         return refuse(path, base, ours, theirs)
+    if path and path[-1] in _NPM_SETS and isinstance(ours, list):
+        return merge_sets(path, base, ours, theirs)
     if path and path[0] in _NPM_TABLES:
         return merge_npm(base, ours, theirs)
     if path == ("version",):
@@ -56,7 +69,10 @@ def merge_cargo(base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> by
 
 
 def _pyproject_policy(path: Path, base: object, ours: object, theirs: object) -> object:
-    if isinstance(ours, list) and isinstance(theirs, list) and (base is ABSENT or isinstance(base, list)):
+    if path and (path[-1] in _PYPROJECT_SETS or "per-file-ignores" in path) and isinstance(ours, list):
+        return merge_sets(path, base, ours, theirs)
+    of_packages = any("depend" in part or part == "requires" for part in path)
+    if of_packages and isinstance(ours, list) and isinstance(theirs, list) and isinstance(base, (list, type(ABSENT))):
         return _merge_requirement_lists(path, base if isinstance(base, list) else [], ours, theirs)
     if path and path[-1] in ("version", "current_version") and ABSENT not in (ours, theirs):
         return merge_version(base, ours, theirs)
@@ -68,9 +84,11 @@ def _pyproject_policy(path: Path, base: object, ours: object, theirs: object) ->
 def _cargo_policy(path: Path, base: object, ours: object, theirs: object) -> object:
     if ABSENT in (ours, theirs):
         return refuse(path, base, ours, theirs)
+    if path and (path[-1] in _CARGO_SETS or path[0] == "features") and isinstance(ours, list):
+        return merge_sets(path, base, ours, theirs)
     if path == ("package", "version"):
         return merge_version(base, ours, theirs)
-    if any(part.endswith("dependencies") for part in path) and path[-1] != "features":
+    if any(part.endswith("dependencies") for part in path):
         texts = [side for side in (base, ours, theirs) if isinstance(side, str)]
         if len(texts) >= 2 and isinstance(ours, str) and isinstance(theirs, str):
             carets = {_caret(text): text for text in texts}

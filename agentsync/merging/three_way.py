@@ -1,6 +1,6 @@
-"""The generic three-way merge of parsed values: maps by key, lists of scalars as sets, lists of maps by name. Pure.
+"""The generic three-way merge of parsed values: maps by key, lists of maps by name. Pure.
 
-Conservative: what is not surely right is a conflict.
+Conservative: what is not surely right is a conflict. Only a format knows which of its lists are sets.
 """
 
 from __future__ import annotations
@@ -105,8 +105,6 @@ def woven(ours: list[str], theirs: Sequence[str]) -> list[str]:
 def _merge_lists(
     base: list[object], ours: list[object], theirs: list[object], policy: Policy, path: Path
 ) -> list[object] | None:
-    if all(isinstance(item, (str, int)) for side in (base, ours, theirs) for item in side):
-        return _merge_sets(base, ours, theirs)
     keys = [_named(side) for side in (base, ours, theirs)]
     before, mine, other = keys
     if before is None or mine is None or other is None:
@@ -118,15 +116,22 @@ def _merge_lists(
     return [item for item in merged if item is not ABSENT]
 
 
-def _merge_sets(base: list[object], ours: list[object], theirs: list[object]) -> list[object] | None:
-    if any(len(set(map(repr, side))) != len(side) for side in (base, ours, theirs)):
-        return None
-    kept = [item for item in base if item in ours and item in theirs]
-    if [item for item in ours if item in kept] != kept or [item for item in theirs if item in kept] != kept:
-        return None  # somebody reordered: order may mean something
-    gone = [item for item in base if item not in ours or item not in theirs]
-    texts = {repr(item): item for item in [*ours, *theirs]}
-    order = key_order([], [repr(item) for item in ours], [repr(item) for item in theirs])
+def merge_sets(path: Path, base: object, ours: object, theirs: object) -> list[object]:
+    """Lists of scalars whose order says nothing, as sets; `ABSENT` is an empty one.
+
+    Raises ConflictError for other values, and where an item stands twice or somebody reordered.
+    """
+    sides = [side if isinstance(side, list) else [] if side is ABSENT else None for side in (base, ours, theirs)]
+    before, mine, other = ([item for item in side or [] if isinstance(item, (str, int))] for side in sides)
+    whole = [before, mine, other] == sides and all(
+        len(set(map(repr, one))) == len(one) for one in (before, mine, other)
+    )
+    kept = [item for item in before if item in mine and item in other]
+    if not whole or any([item for item in side if item in kept] != kept for side in (mine, other)):
+        refuse(path, base, ours, theirs)
+    gone = [item for item in before if item not in mine or item not in other]
+    texts = {repr(item): item for item in [*mine, *other]}
+    order = key_order([], [repr(item) for item in mine], [repr(item) for item in other])
     return [texts[text] for text in order if texts[text] not in gone]
 
 
