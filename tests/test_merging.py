@@ -113,6 +113,8 @@ def test_merged_toml_parses_and_says_what_was_merged(
         ("^1.0.0", "5.90.2", "^5.80.0", "5.90.2"),  # a pin inside the other's range
         ("^1.0.0", "^2.0.0", "^3.0.0", None),  # nothing satisfies both
         ("^1.0.0", "^2.0.0", "0.9.0", None),
+        ("^0.2.0", "^0.3.0", "^0.4.0", None),  # below 1.0 a minor version breaks
+        ("^0.3.0", "^0.3.2", "^0.3.4", "^0.3.4"),
         ("^1.0.0", "workspace:*", "^1.1.0", None),
         ("^1.0.0", "^1.2.0-rc.1", "^1.1.0", None),
         ("^1.0.0", "latest", "next", None),
@@ -172,6 +174,42 @@ def test_lists_are_sets_only_where_the_format_says_so() -> None:
     assert merged("pyproject.toml", base, *longer) is None
     days = [json.dumps({"days": ["Mo", *more]}) + "\n" for more in ((), ("Di",), ("Mi",))]
     assert merged("locales/de.json", *days) is None
+
+
+@pytest.mark.parametrize(
+    ("mine", "other", "higher"),
+    [("v1.0.0-rc.9", "v1.0.0-rc.10", "v1.0.0-rc.10"), ("v1.0.0-rc.1", "v1.0.0", "v1.0.0"),
+     ("v1.9.0", "v1.10.0", "v1.10.0"),
+     ("v1.0.0-1", "v1.0.0-beta", "v1.0.0-beta")],
+)  # fmt: skip
+def test_go_mod_versions_have_semvers_order(mine: str, other: str, higher: str) -> None:
+    texts = [f"module x\n\ngo 1.21\n\nrequire a.b/c {version}\n" for version in ("v0.1.0", mine, other)]
+    for sides in (texts[1:], texts[:0:-1]):
+        assert f"a.b/c {higher}\n" in (merged("go.mod", texts[0], *sides) or "")
+
+
+def test_go_mod_a_candidate_of_go_is_below_its_release() -> None:
+    texts = [f"module x\n\ngo {version}\n" for version in ("1.20", "1.22rc1", "1.21.3")]
+    assert "go 1.22rc1" in (merged("go.mod", *texts) or "")
+    texts = [f"module x\n\ngo {version}\n" for version in ("1.20", "1.22rc1", "1.22")]
+    assert "go 1.22\n" in (merged("go.mod", *texts) or "")
+
+
+@pytest.mark.parametrize(
+    ("path", "base", "mine", "other"),
+    [
+        ("requirements.txt", "django==3.0\n", "# not beyond 3.0: ticket 12\ndjango==3.0\n", "django==3.1\n"),
+        ("pyproject.toml", '[project]\nversion = "1"\n', '[project]\n# by release.sh\nversion = "1"\n',
+         '[project]\nversion = "2"\n'),
+        ("go.mod", "module x\n\nrequire a/b v1.0.0\n", "module x\n\nrequire a/b v1.0.0 // see #12\n",
+         "module x\n\nrequire a/b v1.1.0\n"),
+    ],
+)  # fmt: skip
+def test_no_comment_is_lost(path: str, base: str, mine: str, other: str) -> None:
+    comment = (set(mine.split("\n")) - set(base.split("\n"))).pop()
+    for sides in ((mine, other), (other, mine)):
+        made = merged(path, base, *sides)
+        assert made is None or comment in made
 
 
 def test_cargo_features_are_a_set() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.merging.comments import keeps_comments
 from agentsync.merging.three_way import ABSENT, ConflictError, merge_values, refuse
 
 if TYPE_CHECKING:
@@ -44,9 +46,9 @@ def merge_go_mod(base: bytes, ours: bytes, theirs: bytes, by_lines: LineMerge) -
         if isinstance(value, str):
             merged[key] = value
     for text in itertools.chain(by_lines(base, ours, theirs).readings(), _spliced(lines[1], merged, ours)):
-        if _says(text, merged):
+        if _says(text, merged) and keeps_comments(text, base, ours, theirs):
             return text
-    raise ConflictError("no text says what was merged")
+    raise ConflictError("no text says what was merged, with every comment")
 
 
 def _says(text: bytes, merged: Mapping[Key, str]) -> bool:
@@ -104,10 +106,16 @@ def _policy(path: Path, base: object, ours: object, theirs: object) -> object:
     return refuse(path, base, ours, theirs)
 
 
-def _height(text: str) -> tuple[list[int], bool, str]:
-    """How high a version is; a pre-release is below its release."""
-    number, _, pre = text.split(" ")[0].removeprefix("go").lstrip("v").partition("-")
-    return [int(part) if part.isdigit() else 0 for part in number.split("+")[0].split(".")], not pre, pre
+def _height(text: str) -> tuple[list[int], bool, list[tuple[bool, int, str]]]:
+    """How high a version is: semver's order for modules (semver.org, 11), `1.22rc1` below `1.22` for Go itself.
+
+    A pre-release is below its release; of its parts, numbers count as numbers and are below words.
+    """
+    word = text.split(" ")[0].removeprefix("go").removeprefix("v")
+    word = re.sub(r"(?<=\d)(rc|beta)(?=\d)", r"-\1.", word)
+    number, _, pre = word.partition("+")[0].partition("-")
+    parts = [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in pre.split(".")]
+    return [int(part) if part.isdigit() else 0 for part in number.split(".")], not pre, parts
 
 
 def _changed(line: Line, value: str) -> Line:

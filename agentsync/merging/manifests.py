@@ -14,6 +14,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AbstractTable, Array
 
 from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.merging.comments import keeps_comments
 from agentsync.merging.json_text import merge_json
 from agentsync.merging.three_way import ABSENT, ConflictError, key_order, merge_sets, merge_values, refuse, same
 from agentsync.merging.versions import merge_npm, merge_specifiers, merge_version, requirement, requirement_key
@@ -146,9 +147,9 @@ def _merge_toml(base: bytes, ours: bytes, theirs: bytes, lines: LineMerge, polic
     merged = merge_values(old, mine, other, policy)
     assert isinstance(merged, dict)  # noqa: S101 (three maps merge to a map)
     for text in itertools.chain(lines(base, ours, theirs).readings(), _spliced(ours, theirs, merged)):
-        if _says(text, merged):
+        if _says(text, merged) and keeps_comments(text, base, ours, theirs):
             return text
-    raise ConflictError("no text says what was merged")
+    raise ConflictError("no text says what was merged, with every comment")
 
 
 def _says(text: bytes, merged: object) -> bool:
@@ -233,9 +234,10 @@ def merge_requirements(base: bytes, ours: bytes, theirs: bytes, lines: LineMerge
     ).encode()
     said = sorted((block.key, block.line) for block in merged)
     for text in itertools.chain(lines(base, ours, theirs).readings(), [spliced]):
-        if sorted((block.key, block.line) for block in _requirement_blocks(text.decode("utf-8", "replace"))) == said:
+        found = sorted((block.key, block.line) for block in _requirement_blocks(text.decode("utf-8", "replace")))
+        if found == said and keeps_comments(text, base, ours, theirs):
             return text
-    raise ConflictError("no text says what was merged")
+    raise ConflictError("no text says what was merged, with every comment")
 
 
 def _merge_blocks(base: _Block | None, ours: _Block | None, theirs: _Block | None) -> _Block | None:

@@ -50,7 +50,7 @@ def npm_span(text: str) -> Span | None:
 def merge_npm(base: object, ours: object, theirs: object) -> str:
     """One dependency's range, where both sides changed it.
 
-    The narrower of two ranges, the higher of two upgrades within a major version.
+    The narrower of two ranges, the higher of two upgrades within a major version (within a minor one below 1.0).
     Raises ConflictError for anything else.
     """
     texts = [side for side in (ours, theirs) if isinstance(side, str)]
@@ -67,7 +67,8 @@ def _chosen(mine: Span, other: Span, before: Span | None, texts: list[str]) -> i
         return 0
     if mine.least <= other.least and other.end <= mine.end:
         return 1
-    same_major = mine.least[0] == other.least[0]
+    breaks_at = 1 if mine.least[0] else 2  # semver.org, 4: below 1.0 a minor version may break
+    same_major = mine.least[:breaks_at] == other.least[:breaks_at]
     forward = before is None or min(mine.least, other.least) >= before.least
     if max(mine.least, other.least) < min(mine.end, other.end) or (same_major and forward):
         return 0 if mine.least > other.least else 1
