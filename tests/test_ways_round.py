@@ -142,6 +142,26 @@ def test_a_lock_on_a_folder_names_the_staged_file(one: Tree, two: Tree) -> None:
     assert "that covers src/new.py; to leave it out: git restore --staged src/new.py" in done.err
 
 
+def test_a_refused_commit_after_a_stash_tells_nobody_to_reset(one: Tree, two: Tree) -> None:
+    hold(one)
+    two.write("shared.txt", "precious\n")
+    two.ok("stash", "-q")
+    two.ok("stash", "pop", "-q")
+    assert "reset" not in two.refused("commit", "-qam", "x").err
+
+
+def test_a_path_deeper_than_pythons_stack_is_judged_as_any_other(one: Tree, two: Tree) -> None:
+    hold(one)
+    blob = two.ok("hash-object", "-w", "shared.txt")
+    two.ok("update-index", "--add", "--cacheinfo", f"100644,{blob},{'d/' * 1500}x")
+    two.write("shared.txt", "sneaked\n")
+    two.ok("add", "shared.txt")
+    assert "is locked by one@one" in two.refused("commit", "-qm", "x").err
+    assert one.synced("lock", "d/" * 1500 + "x").startswith("locked ")
+    assert "d/d/d" in two.refused("commit", "-qm", "x").err
+    assert one.synced("lock").count("since") == 2
+
+
 def test_a_refused_revert_says_how_to_get_out(one: Tree, two: Tree) -> None:
     for text in ("two's\n", "two's own\n"):
         two.write("shared.txt", text)

@@ -71,8 +71,10 @@ def recovery_of(repo: Repo, hook: str) -> str:
     autostashed = os.path.exists(os.path.join(repo.git_dir, "MERGE_AUTOSTASH"))
     if repo.environ.get("GIT_REFLOG_ACTION", "").startswith(("merge", "pull")):
         return "git reset --merge" + (" && git stash pop" if autostashed else "")
-    picks = os.path.exists(os.path.join(repo.git_dir, "AUTO_MERGE"))  # git leaves the tree's name of a pick or revert
-    return "git reset --merge" if picks else ""
+    # a revert in one step has no REVERT_HEAD; AUTO_MERGE alone tells nothing, for `stash pop` leaves it behind
+    reverts = os.path.exists(os.path.join(repo.git_dir, "AUTO_MERGE"))
+    reverts = reverts and read_line(os.path.join(repo.git_dir, "MERGE_MSG")).startswith("Revert ")
+    return "git reset --merge" if reverts else ""
 
 
 def gate_index(scene: Scene, hook: str, git_pid: str) -> int:

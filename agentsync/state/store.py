@@ -70,12 +70,14 @@ class Snapshot:
 
     def tree(self, folder: bytes) -> dict[bytes, tuple[bool, str]]:
         """The entries of a folder of the state: name to (is a folder, object id); empty where there is none."""
-        known = self._trees.get(folder)
-        if known is None:
-            parent, _, name = folder.rpartition(b"/")
-            is_tree, oid = self.tree(parent).get(name, (False, ""))
-            known = self._trees[folder] = self._load(oid) if is_tree else {}
-        return known
+        wanted = [folder]  # no recursion: a path may be deeper than Python's stack
+        while wanted[-1] not in self._trees:
+            wanted.append(wanted[-1].rpartition(b"/")[0])
+        while len(wanted) > 1:
+            above, place = wanted.pop(), wanted[-1]
+            is_tree, oid = self._trees[above].get(place.rpartition(b"/")[2], (False, ""))
+            self._trees[place] = self._load(oid) if is_tree else {}
+        return self._trees[folder]
 
     def get(self, place: bytes) -> Record | None:
         """The record at a place of the state, None when there is none."""
@@ -87,10 +89,12 @@ class Snapshot:
 
     def walk(self, folder: bytes) -> Iterator[tuple[bytes, Record]]:
         """Every record at or below a folder of the state, with its place."""
-        for name, (is_tree, oid) in self.tree(folder).items():
-            place = folder + b"/" + name if folder else name
+        left = [(folder, True, "")]
+        while left:
+            place, is_tree, oid = left.pop()
             if is_tree:
-                yield from self.walk(place)
+                inner = [(_below(place, name), *entry) for name, entry in self.tree(place).items()]
+                left += reversed(inner)
             else:
                 yield place, load(self._store.read_object(oid))
 
@@ -217,7 +221,7 @@ class Store:
         records = dict(change.records)
         if not snapshot.id:
             records[VERSION_FILE] = {"version": VERSION}
-        tree = self._write_tree(snapshot, b"", _nest(records))
+        tree = self._write_trees(snapshot, records)
         who = one_line(change.author).translate({ord(c): "_" for c in "<>\n"})
         stamp = f"{who} <> {int(time.time())} +0000"
         parent = f"parent {snapshot.id}\n" if snapshot.id else ""
@@ -225,23 +229,22 @@ class Store:
         text = f"tree {tree}\n{parent}author {stamp}\ncommitter {stamp}\n\n{message}"
         return write_loose(self._objects, b"commit", text.encode("utf-8", "replace"))
 
-    def _write_tree(self, snapshot: Snapshot, folder: bytes, edits: _Edits) -> str:
-        """Write a folder with `edits` applied; empty when nothing is left in it."""
-        entries = dict(snapshot.tree(folder))
-        for name, edit in edits.items():
-            if edit is None:
+    def _write_trees(self, snapshot: Snapshot, records: Mapping[bytes, Record | None]) -> str:
+        """Write what changes, the deepest folders first; the id of the whole."""
+        written: dict[bytes, str] = {}
+        folders = _by_folder(records)
+        for folder in sorted(folders, key=lambda one: (one.count(b"/"), one != b""), reverse=True):
+            entries = dict(snapshot.tree(folder))
+            for name in folders[folder]:
                 entries.pop(name, None)
-            elif isinstance(edit, bytes):
-                entries[name] = (False, write_loose(self._objects, b"blob", edit))
-            else:
-                below = self._write_tree(snapshot, folder + b"/" + name if folder else name, edit)
-                entries.pop(name, None)
-                if below:
-                    entries[name] = (True, below)
-        if not entries and folder:
-            return ""
-        rows = [(name, is_tree, oid) for name, (is_tree, oid) in entries.items()]
-        return write_loose(self._objects, b"tree", format_tree(rows))
+                place = _below(folder, name)
+                if place in folders:
+                    entries |= {name: (True, written[place])} if written[place] else {}
+                elif (record := records[place]) is not None:
+                    entries[name] = (False, write_loose(self._objects, b"blob", dump(record)))
+            rows = [(name, is_tree, oid) for name, (is_tree, oid) in entries.items()]
+            written[folder] = write_loose(self._objects, b"tree", format_tree(rows)) if rows or not folder else ""
+        return written[b""]
 
     def _require(self) -> None:
         """Make the store where there is none: built aside, then renamed into place."""
@@ -276,20 +279,19 @@ class Store:
             self.git("repack", "--geometric=2", "-d", "-q", keep_fd=turn_fd, ok=())
 
 
-if TYPE_CHECKING:
-    _Edits = dict[bytes, "bytes | _Edits | None"]
+def _below(folder: bytes, name: bytes) -> bytes:
+    return folder + b"/" + name if folder else name
 
 
-def _nest(records: Mapping[bytes, Record | None]) -> _Edits:
-    """Flat places to nested folders, so that each tree is written once."""
-    root: _Edits = {}
-    for place, record in records.items():
-        *folders, name = place.split(b"/")
-        level = root
-        for folder in folders:
-            below = level.setdefault(folder, {})
-            if not isinstance(below, dict):
+def _by_folder(records: Mapping[bytes, Record | None]) -> dict[bytes, set[bytes]]:
+    """The names that change in each folder, from the records up to the root."""
+    found: dict[bytes, set[bytes]] = {b"": set()}
+    for place in records:
+        inner = place
+        while inner:
+            folder, _, name = inner.rpartition(b"/")
+            if folder in records:
                 raise StateError("the shared state cannot hold this", f"{place!r} lies inside a record")
-            level = below
-        level[name] = None if record is None else dump(record)
-    return root
+            found.setdefault(folder, set()).add(name)
+            inner = folder
+    return found
