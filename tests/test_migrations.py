@@ -182,7 +182,72 @@ def test_a_missing_down_file_is_refused(main: Tree) -> None:
     ]
     done = one.commit("migrations/000002_b.up.sql", "select 1;\n")
     assert done.code != 0
-    assert "its down file 000002_b.down.sql is missing" in done.err
+    assert "its down file is missing: write migrations/000002_b.down.sql" in done.err
+    assert "golang-migrate would ignore" in one.commit("migrations/000003_c.sql", "select 1;\n").err
+
+
+def test_a_folder_that_the_runner_ignores_and_one_without_its_down_file_are_refused(main: Tree) -> None:
+    main.write("diesel.toml", "")
+    for name in ("up.sql", "down.sql"):
+        main.write(f"migrations/2025-01-01-000000_a/{name}", "select 1;\n")
+    main.ok("add", ".")
+    main.ok("commit", "-qm", "diesel")
+    one, two = main.worktree("one"), main.worktree("two")
+    assert "diesel would ignore" in one.commit("migrations/users/up.sql", "select 1;\n").err
+    done = two.commit("migrations/2025-01-02-000000_b/up.sql", "select 1;\n")
+    assert "git add migrations/2025-01-02-000000_b/down.sql" in done.err
+    assert two.commit("migrations/2025-01-02-000000_b/down.sql", "select 1;\n").code == 0
+
+
+ALEMBIC = "revision = '{0}'\ndown_revision = {1!r}\n"
+
+
+def test_no_revision_id_gets_onto_base_twice(main: Tree) -> None:
+    main.write("db/env.py", "")
+    main.write("db/versions/aaa_a.py", ALEMBIC.format("aaa", None))
+    main.write("db/versions/bbb_b.py", ALEMBIC.format("bbb", "aaa"))
+    main.ok("add", ".")
+    main.ok("commit", "-qm", "alembic")
+    one, two, three = (main.worktree(name) for name in ("one", "two", "three"))
+    done = one.commit("db/versions/bbb_other.py", ALEMBIC.format("bbb", "aaa"))
+    assert "bbb_b.py has the revision id bbb too" in done.err
+    one.ok("rm", "-qf", "db/versions/bbb_other.py")
+    assert "aaa_a.py has the revision id aaa too" in one.commit("db/versions/c.py", ALEMBIC.format("aaa", "bbb")).err
+    assert two.commit("db/versions/ccc_one.py", ALEMBIC.format("ccc", "bbb")).code == 0
+    assert three.commit("db/versions/ccc_two.py", ALEMBIC.format("ccc", "bbb")).code == 0
+    main.ok("merge", "-q", "--no-edit", "two")
+    assert "has the revision id ccc too" in main.refused("merge", "-q", "--no-edit", "three").err
+
+
+def test_an_app_whose_label_is_not_its_folders_name(main: Tree) -> None:
+    main.write("images/migrations/__init__.py", "")
+    main.write("images/migrations/0001_initial.py", DJANGO.format(deps="('auth', '0001_initial')"))
+    main.ok("add", ".")
+    main.ok("commit", "-qm", "django")
+    assert main.commit("images/migrations/0002_b.py", DJANGO.format(deps="('shopimages', '0001_initial')")).code == 0
+    one, two = main.worktree("one"), main.worktree("two")
+    for tree in (one, two):
+        path = tree.synced("migration", "next", tree.path.name)
+        assert tree.commit(path, DJANGO.format(deps="('auth', '0001_initial'), ('shopimages', '0002_b')")).code == 0
+    main.ok("merge", "-q", "--no-edit", "one")
+    two.synced("sync")
+    text = two.read("images/migrations/0004_two.py")
+    assert text == DJANGO.format(deps="('auth', '0001_initial'), ('shopimages', '0003_one')")
+    main.ok("merge", "-q", "--no-edit", "two")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ['layout = "generic"\npattern = "("', 'layout = "generic"\npattern = "x"', 'layout = "nope"', 'path = "../ops"'],
+)  # fmt: skip
+def test_a_setting_that_reads_no_migration_is_an_error(main: Tree, setting: str) -> None:
+    path = "" if "path" in setting else 'path = "ops"\n'
+    main.write("agentsync.toml", main.read("agentsync.toml") + f"\n[[migrations]]\n{path}{setting}\n")
+    main.ok("add", ".")
+    main.git("commit", "-qm", "config")
+    done = main.sync("migration", "list")
+    assert done.code == 2
+    assert "migrations." in done.err
 
 
 def test_two_heads_do_not_get_onto_base(main: Tree) -> None:

@@ -74,6 +74,12 @@ SERIES_KEYS = {
 }
 
 
+LAYOUT_NAMES = (
+    "django", "alembic", "rails", "laravel", "flyway", "prisma", "diesel", "drizzle", "atlas", "typeorm", "liquibase",
+    "knex", "ecto", "supabase", "golang-migrate", "goose", "dbmate", "sqlx", "generic",
+)  # fmt: skip
+
+
 class SeriesSetting(NamedTuple):
     """One `[[migrations]]` table; 0 and empty mean: as detected."""
 
@@ -174,8 +180,25 @@ def _series(tables: object) -> tuple[SeriesSetting, ...]:
                 )
         if not table.get("path"):
             raise ConfigError("a [[migrations]] table needs a path", "the folder, from the top of the repository")
-        found.append(SeriesSetting(**{**table, "path": str(table["path"]).strip("/")}))
+        found.append(_checked(SeriesSetting(**{**table, "path": str(table["path"]).strip("/")})))
     return tuple(found)
+
+
+def _checked(series: SeriesSetting) -> SeriesSetting:
+    """Raise ConfigError where the migrations could not be read by it."""
+    import re  # gates read the cache, and do without it
+
+    if ".." in series.path.split("/"):
+        raise _problem("migrations.path", series.path, "a folder inside of the repository, from its top")
+    if series.layout not in ("", *LAYOUT_NAMES):
+        raise _problem("migrations.layout", series.layout, "one of " + ", ".join(LAYOUT_NAMES))
+    try:
+        names = re.compile(series.pattern).groupindex if series.pattern else {"n": 1}
+    except re.error as error:
+        raise _problem("migrations.pattern", series.pattern, f"a regular expression ({error})") from None
+    if "n" not in names:
+        raise _problem("migrations.pattern", series.pattern, "a regular expression with the number as (?P<n>...)")
+    return series
 
 
 def parse(tables: Mapping[str, object]) -> Config:

@@ -81,9 +81,9 @@ def _kept(path: str, hunk: Hunk, before: Sequence[bytes], after: Sequence[bytes]
     if [line.strip() for line in ours] == [line.strip() for line in theirs]:
         return ours
     shared = {line.strip() for line in ours if line.strip()} & {line.strip() for line in theirs if line.strip()}
-    bound = any(_SPEAKS_OF_THE_NEXT.match(line) for line in [*ours, *theirs])
-    simple = not bound and all(_is_whole_line(line) for line in [*ours, *theirs] if line.strip())
-    if any(not _SPEAKS_OF_THE_NEXT.match(line) for line in shared) and not simple:
+    whole = all(_is_whole_line(line) for line in [*ours, *theirs] if line.strip())
+    simple = whole and not any(_SPEAKS_OF_THE_NEXT.match(line) for line in [*ours, *theirs])
+    if (not whole and shared) or (not simple and any(not _SPEAKS_OF_THE_NEXT.match(line) for line in shared)):
         raise ConflictError("both sides inserted some of the same lines")
     if simple:
         theirs = [line for line in theirs if line.strip() not in shared]

@@ -19,11 +19,14 @@ from agentsync.migrations.numbers import (
     reservations,
     taken_anywhere,
 )
+from agentsync.migrations.rewriting.rewriter import is_numbered
 from agentsync.migrations.rules import Problem, missing_downs, problems
 from agentsync.migrations.series import Series, base_paths, elsewhere, paths_in, series_around, show_series
 from agentsync.text import shell_path, show_path
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agentsync.judging.scene import Scene
     from agentsync.migrations.layouts import Numbered
     from agentsync.record import Record
@@ -73,7 +76,11 @@ def _problems(
     held = _held_elsewhere(scene, series, set(in_base), landing=landing)
     found = problems(series.layout, brought, in_base, held, landing=landing)
     if has_pairs(series, sorted(base)):
-        found += missing_downs(series.layout, brought)
+        found += [
+            Problem(series.name_of(up), f"its down file is missing: write {_shown(down)}", f"git add {_word(down)}")
+            for up, down in missing_downs(series.layout, present - base, present).items()
+            if number_in(series.layout, series.name_of(up))
+        ]
     if series.layout.graph:
         found += _graph_problems(scene, series, (base, present), tree, landing=landing)
     return found
@@ -96,36 +103,44 @@ def _graph_problems(
     scene: Scene, series: Series, sides: tuple[set[str], set[str]], tree: str, *, landing: bool
 ) -> list[Problem]:
     base, present = sides
-    now, before = _nodes(scene, series, present, tree), _nodes(scene, series, base, tree)
+    sources = {path: _source(scene, path, tree) for path in present | base if is_numbered(series, path)}
+    series = series.labelled(sources)
+    now, before = (_nodes(series, {path: sources[path] for path in side if path in sources}) for side in sides[::-1])
     new_heads = [name for name in heads(now) if name not in heads(before)]
-    found = [
-        Problem(name, f"it comes after {missing}, which is not there", renumber=False)
+    found = _twins(series, {path: sources[path] for path in present if path in sources}, base)
+    found += [
+        Problem(name, f"it comes after {missing}, which is not there; base may have it:", "agentsync sync")
         for name, missing in dangling(now)
         if name not in before
     ]
     if landing and len(heads(now)) > max(1, len(heads(before))) and new_heads:
         field = "down_revision" if series.layout.graph == "alembic" else "dependencies"
-        why = f"the series would have {len(heads(now))} heads ({', '.join(heads(now)[:3])}); {field} must name base's"
-        found.append(Problem(new_heads[-1], why, renumber=False))
+        why = f"the series would have {len(heads(now))} heads ({', '.join(heads(now)[:3])}); {field} must name base's:"
+        found.append(Problem(new_heads[-1], why, "agentsync sync"))
     return found
 
 
-def _nodes(scene: Scene, series: Series, paths: set[str], tree: str) -> dict[str, Node]:
-    app = os.path.basename(os.path.dirname(series.folder))
-    nodes = {}
-    for path in paths:
-        name = series.name_of(path)
-        if not name or number_in(series.layout, name) is None:
-            continue
-        source = _source(scene, path, tree)
-        node = (
-            alembic_node(source)
-            if series.layout.graph == "alembic"
-            else django_node(app, name.removesuffix(".py"), source)
-        )
-        if node:
-            nodes[node.name] = node
-    return nodes
+def _nodes(series: Series, sources: Mapping[str, bytes]) -> dict[str, Node]:
+    found = [(path, _node(series, path, source)) for path, source in sorted(sources.items())]
+    return {node.name: node for _, node in found if node}
+
+
+def _node(series: Series, path: str, source: bytes) -> Node | None:
+    if series.layout.graph == "alembic":
+        return alembic_node(source)
+    return django_node(series.app, series.name_of(path).removesuffix(".py"), source)
+
+
+def _twins(series: Series, sources: Mapping[str, bytes], base: set[str]) -> list[Problem]:
+    """Files that the branch brings with the revision id of another file: Alembic's graph would have one of them."""
+    by_id: dict[str, str] = {}
+    found = []
+    for path in sorted(sources, key=lambda one: (one not in base, one)):
+        node = _node(series, path, sources[path])
+        if node and by_id.setdefault(node.name, path) != path and path not in base:
+            why = f"{series.name_of(by_id[node.name])} has the revision id {node.name} too: it needs one of its own"
+            found.append(Problem(series.name_of(path), why, f"$EDITOR {_word(path)}"))
+    return found
 
 
 def _source(scene: Scene, path: str, tree: str) -> bytes:
@@ -175,12 +190,22 @@ def _bases(scene: Scene, move: Transition) -> list[str]:
     return [commit for commit in (*scene.rules.base.commits, *forks) if commit]
 
 
+def _shown(path: str) -> str:
+    return show_path(path.encode("utf-8", "surrogateescape"))
+
+
+def _word(path: str) -> str:
+    return shell_path(path.encode("utf-8", "surrogateescape"))
+
+
 def _finding(scene: Scene, series: Series, problem: Problem, brought: set[str]) -> Finding:
     path = next((path for path in sorted(brought) if series.name_of(path) == problem.name), problem.name)
     encoded = path.encode("utf-8", "surrogateescape")
     lines = [f"migration {show_path(encoded)}: {problem.why}"]
     number = number_in(series.layout, problem.name)
-    if problem.renumber:
+    if problem.command:
+        lines.append(problem.command)
+    else:
         free = next_text(series.layout, taken_anywhere(scene.repo, scene.rules, scene.snapshot, series))
         lines.append(f"the next free number of {show_series(series)} is {free}:")
         if number:

@@ -49,15 +49,32 @@ class Pair(NamedTuple):
 
 def django_node(app: str, stem: str, source: bytes) -> Node | None:
     """A Django migration's place among those of its own app; None for what is no migration."""
+    body = _django_body(source)
+    if body is None:
+        return None
+    after = [pair.second for pair in string_pairs(assigned(body, "dependencies")) if pair.first == app]
+    replaced = [pair.second for pair in string_pairs(assigned(body, "replaces")) if pair.first == app]
+    return Node(stem, tuple(after), tuple(replaced))
+
+
+def django_label(folder: str, sources: Mapping[str, bytes]) -> str:
+    """The label by which an app's migrations (stem to source) name each other.
+
+    It is the folder's name, unless none of them says so: then `AppConfig.label` is another, which the one that most
+    of them depend on each other by must be.
+    """
+    bodies = {stem: body for stem, source in sorted(sources.items()) if (body := _django_body(source)) is not None}
+    pairs = [(stem, pair) for stem, body in bodies.items() for pair in string_pairs(assigned(body, "dependencies"))]
+    named = [pair.first for stem, pair in pairs if pair.second in sources and pair.second != stem]
+    if not named or any(pair.first == folder for _, pair in pairs):
+        return folder
+    return max(named, key=lambda label: (named.count(label), label.endswith(folder)))
+
+
+def _django_body(source: bytes) -> list[ast.stmt] | None:
     module = _parse(source)
-    for statement in module.body if module else []:
-        if isinstance(statement, ast.ClassDef) and statement.name == "Migration":
-            after = [
-                pair.second for pair in string_pairs(assigned(statement.body, "dependencies")) if pair.first == app
-            ]
-            replaced = [pair.second for pair in string_pairs(assigned(statement.body, "replaces")) if pair.first == app]
-            return Node(stem, tuple(after), tuple(replaced))
-    return None
+    classes = [one for one in module.body if isinstance(one, ast.ClassDef)] if module else []
+    return next((one.body for one in classes if one.name == "Migration"), None)
 
 
 def string_pairs(value: ast.expr | None) -> list[Pair]:

@@ -34,6 +34,8 @@ def make_plan(series: Series, trees: Trees, now: datetime) -> Plan:
     `now` (UTC) is the least time stamp given. Raises RefusedError where no sure plan exists.
     """
     rewriter = rewriter_of(series.layout)
+    sources = {path: blob for tree in (trees.base, trees.branch) for path, blob in tree.items()}
+    series = series.labelled({path: trees.read(blob) for path, blob in sources.items() if is_numbered(series, path)})
     brought = {
         path: blob for path, blob in trees.branch.items() if path not in trees.fork and trees.base.get(path) != blob
     }

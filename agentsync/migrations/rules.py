@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class Problem(NamedTuple):
-    """What is wrong with a migration that a branch brings: its name, why, and whether a new number mends it."""
+    """What is wrong with a migration that a branch brings: its name, why, and what to type; empty: a new number."""
 
     name: str
     why: str
-    renumber: bool = True
+    command: str = ""
 
 
 def stem(name: str) -> str:
@@ -76,13 +76,8 @@ def _held_by_others(number: Numbered, name: str, others: Mapping[str, tuple[Numb
     return ""
 
 
-def missing_downs(layout: Layout, brought: Collection[str]) -> list[Problem]:
-    """Up files that come without their down file."""
-    if layout.folders or not layout.down:
-        return []
-    names = set(brought)
-    return [
-        Problem(name, f"its down file {name.replace('.up.', layout.down)} is missing", renumber=False)
-        for name in sorted(names)
-        if ".up." in name and name.replace(".up.", layout.down) not in names
-    ]
+def missing_downs(layout: Layout, brought: Collection[str], present: Collection[str]) -> dict[str, str]:
+    """Paths of up files that come without their down file, each with the path that it should have."""
+    downs = {path: f"{path.rpartition('/')[0]}/{layout.down}" for path in brought if path.endswith("/up.sql")}
+    downs |= {path: path.replace(".up.", layout.down) for path in brought if ".up." in path and not layout.folders}
+    return {up: down for up, down in sorted(downs.items()) if down not in present}

@@ -8,11 +8,12 @@ from agentsync.git.objects import cat_file
 from agentsync.git.refs import head_of, worktrees
 from agentsync.git.repo import Repo
 from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.migrations.graph import django_label
 from agentsync.migrations.layouts import Layout, Numbered, configured, detect, number_in
 from agentsync.text import show_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from agentsync.config.load import InForce
 
@@ -20,10 +21,23 @@ _MARKER_FILES = ("alembic.ini", "Cargo.toml", "diesel.toml", "go.mod")
 
 
 class Series(NamedTuple):
-    """One migration directory and its layout."""
+    """One migration directory and its layout; `label` is a Django app's, where it is not its folder's name."""
 
     folder: str
     layout: Layout
+    label: str = ""
+
+    @property
+    def app(self) -> str:
+        """The label of the Django app: that of its folder, the one above the migrations, unless it has another."""
+        return self.label or os.path.basename(os.path.dirname(self.folder))
+
+    def labelled(self, contents: Mapping[str, bytes]) -> Series:
+        """The series with its app's label, as its migrations (path to content) tell it."""
+        if self.layout.graph != "django":
+            return self
+        sources = {self.name_of(path).removesuffix(".py"): content for path, content in contents.items()}
+        return self._replace(label=django_label(self.app, sources))
 
     def migrations(self, paths: Iterable[str]) -> dict[str, Numbered]:
         """The migrations among the paths of a tree: name (relative to the folder) to number."""

@@ -20,14 +20,14 @@ class Django(Graph):
     """The branch's first migration depends on base's last one, and the chain's names follow."""
 
     def node(self, series: Series, path: str, content: bytes) -> Node | None:
-        return django_node(app_of(series), self.stem(series.name_of(path)), content)
+        return django_node(series.app, self.stem(series.name_of(path)), content)
 
     def body(self, content: bytes) -> bytes:
         text = re.sub(rb"dependencies\s*=\s*\[.*?\]", b"", content, flags=re.DOTALL)
         return super().body(text)
 
     def placed(self, series: Series, content: bytes, place: Place, words: Mapping[str, str]) -> bytes:
-        app = app_of(series)
+        app = series.app
         module = ast.parse(content)
         spans: list[tuple[ast.expr, str]] = []
         for statement in module.body:
@@ -50,8 +50,3 @@ class Django(Graph):
     def beside(self, series: Series, trees: Trees, last: str) -> dict[str, bytes]:
         path = f"{series.folder}/max_migration.txt"
         return {path: last.encode() + b"\n"} if path in trees.base and last else {}
-
-
-def app_of(series: Series) -> str:
-    """A Django app's label: the folder above its migrations."""
-    return series.folder.rpartition("/")[0].rpartition("/")[2]
