@@ -25,14 +25,14 @@ class AgentsyncError(Exception):
         self.why = why
         self.next_command = next_command
 
+    def bare_lines(self) -> tuple[str, ...]:
+        """What, why, and what to type."""
+        return tuple(line for line in (self.what, self.why, self.next_command) if line)
+
     def lines(self) -> list[str]:
         """The error as the lines to print."""
-        lines = [f"agentsync: {self.what}"]
-        if self.why:
-            lines.append(f"  {self.why}")
-        if self.next_command:
-            lines.append(f"  {self.next_command}")
-        return lines
+        what, *more = self.bare_lines()
+        return [f"agentsync: {what}", *(f"  {line}" for line in more)]
 
 
 class RefusedError(AgentsyncError):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 from conftest import Tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def settings(tree: Tree, old: str, new: str) -> None:
@@ -146,6 +150,22 @@ def test_check_names_what_it_could_not_judge(main: Tree, one: Tree) -> None:
     pre_receive = main.run("python3", "-m", "agentsync", "check", "--pre-receive",
                            stdin=f"{main.head()} {main.head()} refs/heads/main\n")  # fmt: skip
     assert pre_receive.code == 0, pre_receive
+
+
+def test_check_in_a_servers_pre_receive_hook(main: Tree, one: Tree, tmp_path: Path) -> None:
+    server = tmp_path / "server.git"
+    main.ok("clone", "-q", "--bare", ".", str(server))
+    hook = server / "hooks/pre-receive"
+    hook.write_text("#!/bin/sh\nexec python3 -m agentsync check --pre-receive\n")
+    hook.chmod(0o755)
+    main.commit("b.txt", "b\n")
+    main.ok("push", "-q", str(server), "main")
+    main.write("TASKS.md", "- [ ] **T-1** a\n- [ ] **T-1** b\n")
+    main.ok("add", ".")
+    main.git("commit", "-qm", "twice", AGENTSYNC_ALLOW="to see")
+    done = main.git("push", "-q", "--no-verify", str(server), "main")
+    assert done.code == 1
+    assert "has t-1 more than once" in done.err
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -248,3 +248,34 @@ def test_a_read_only_git_folder_is_one_clear_error(main: Tree) -> None:
         assert "cannot be written" in done.err
     finally:
         (main.path / ".git/agentsync").chmod(0o700)
+
+
+def test_a_hook_that_is_a_link_to_another_is_chained_and_put_back(bare_tree: Tree) -> None:
+    hooks = bare_tree.path / ".git/hooks"
+    hooks.mkdir(exist_ok=True)
+    (hooks / "pre-commit").write_text('#!/bin/sh\necho "$(basename "$0")" >> ran\n')
+    (hooks / "pre-commit").chmod(0o755)
+    (hooks / "post-merge").symlink_to("pre-commit")
+    bare_tree.synced("init", "--yes")
+    assert bare_tree.sync("doctor").code == 0
+    bare_tree.run("git", "hook", "run", "pre-commit")
+    bare_tree.run("git", "hook", "run", "post-merge")
+    assert len(bare_tree.read("ran").splitlines()) == 2
+    bare_tree.synced("uninstall", "--yes")
+    assert os.readlink(hooks / "post-merge") == "pre-commit"
+    assert "basename" in (hooks / "pre-commit").read_text()
+
+
+def test_a_hooks_path_of_one_worktree_or_of_the_user_is_left_where_it_is(bare_tree: Tree, tmp_path: Path) -> None:
+    bare_tree.synced("init", "--yes")
+    one = bare_tree.worktree("one")
+    bare_tree.ok("config", "extensions.worktreeConfig", "true")
+    one.ok("config", "--worktree", "core.hooksPath", "/dev/null")
+    assert "config --worktree --unset-all core.hooksPath" in bare_tree.sync("doctor", "--fix").out
+    bare_tree.synced("uninstall", "--yes")
+    assert bare_tree.git("config", "--local", "core.hooksPath").code == 1
+    (tmp_path / "gitconfig").write_text("[core]\n\thooksPath = /nowhere\n")
+    user = {"GIT_CONFIG_GLOBAL": str(tmp_path / "gitconfig")}
+    bare_tree.synced("init", "--yes", **user)
+    bare_tree.synced("uninstall", "--yes", **user)
+    assert bare_tree.git("config", "--local", "core.hooksPath").code == 1

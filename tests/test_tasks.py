@@ -79,9 +79,39 @@ def test_ticking_keeps_line_ends_and_bom() -> None:
 
 def test_added_tasks_stand_apart() -> None:
     text = added("", "T-001", "One", (), ())
-    assert added(text, next_id(parse(text)), "Two", ("a/**",), ("T-001",)) == (
+    assert added(text, next_id(task.id for task in parse(text)), "Two", ("a/**",), ("T-001",)) == (
         "# Tasks\n\n- [ ] **T-001** One\n\n- [ ] **T-002** Two\n  - files: `a/**`\n  - depends: T-001\n"
     )
+
+
+def test_a_task_that_a_person_ticks_keeps_its_name() -> None:
+    text = mark_done("- [ ] Fix parser\n", parse("- [ ] Fix parser\n")[0], "human:Ann-Smith")
+    assert text == "- [x] Fix parser @human:Ann-Smith\n"
+    task = parse(text)[0]
+    assert (task.id, task.title, task.agent) == ("fix-parser", "Fix parser", "human:Ann-Smith")
+
+
+def test_added_tasks_have_ids_of_their_own_in_every_worktree(one: Tree, two: Tree) -> None:
+    assert one.synced("task", "add", "A") == "T-001"
+    assert two.synced("task", "add", "B") == "T-002"
+    assert two.sync("task", "add", "C", "--id", "T-001").code == 2
+    assert two.sync("task", "add", " ").code == 2
+    for tree in (one, two):
+        tree.ok("add", "TASKS.md")
+        tree.ok("commit", "-qm", "plan")
+    two.ok("merge", "-q", "--no-edit", "one")
+
+
+def test_a_plan_that_is_no_text_or_lies_elsewhere_is_not_written(main: Tree, one: Tree) -> None:
+    (one.path / "TASKS.md").write_bytes("- [ ] eins\n".encode("utf-16"))
+    assert one.sync("task", "add", "x").code == 1
+    assert (one.path / "TASKS.md").read_bytes() == "- [ ] eins\n".encode("utf-16")
+    (one.path / "TASKS.md").unlink()
+    outside = main.path.parent / "victim"
+    outside.write_text("- [ ] theirs\n")
+    (one.path / "TASKS.md").symlink_to(outside)
+    assert "leads out of this worktree" in one.sync("task", "add", "x").err
+    assert outside.read_text() == "- [ ] theirs\n"
 
 
 def test_next_skips_claimed_waiting_and_overlapping() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+import zlib
 from pathlib import Path
 
 import pytest
@@ -485,6 +486,65 @@ def test_a_damaged_state_is_set_aside_by_doctor(main: Tree, one: Tree, two: Tree
     assert "agentsync doctor --fix" in main.sync("doctor").out
     main.sync("doctor", "--fix")
     hold(two)
+
+
+@pytest.mark.parametrize("damage", ["record", "ref", "HEAD"])
+def test_a_damaged_state_goes_back_to_the_newest_that_can_be_read(
+    main: Tree, one: Tree, two: Tree, damage: str
+) -> None:
+    hold(one)
+    two.synced("lock", "other.txt")
+    store = main.path / ".git/agentsync/store.git"
+    if damage == "record":
+        blob = main.ok("--git-dir", str(store), "rev-parse", "state:locks/other.txt/.lock")
+        path = store / "objects" / blob[:2] / blob[2:]
+        path.chmod(0o644)
+        path.write_bytes(zlib.compress(b"blob 10\0not toml ["))
+    elif damage == "ref":
+        (store / "refs/heads/state").write_text("not an id\n")
+    else:
+        (store / "HEAD").unlink()
+    done = two.sync("lock", "other.txt")
+    assert done.code == 1
+    assert "agentsync doctor --fix" in done.err
+    main.sync("doctor", "--fix")
+    assert main.sync("doctor").code == 0
+    listed = main.synced("lock")
+    assert "shared.txt" in listed
+    assert ("other.txt" in listed) == (damage != "record")
+
+
+def test_what_a_gate_let_pass_under_a_lock_is_in_the_chain_when_the_lock_is_given_back(
+    main: Tree, one: Tree, two: Tree
+) -> None:
+    hold(one)
+    one.write("shared.txt", "one's\n")
+    one.unhooked("commit", "-qam", "no gate saw it")
+    one.synced("unlock", "shared.txt")
+    done = two.sync("lock", "shared.txt")
+    assert "has a newer version than this branch" in done.err
+    main.ok("merge", "-q", "--no-edit", "one")
+
+
+def test_two_hand_made_markers_have_one_winner(main: Tree, one: Tree, two: Tree) -> None:
+    one.write("shared.txt.agent-lock", "one\n")
+    two.write("shared.txt.agent-lock", "two\n")
+    assert one.commit("shared.txt", "one's\n").code == 0
+    two.write("shared.txt", "two's\n")
+    assert "is locked by one@one" in two.refused("commit", "-qam", "x").err
+    assert "one@one" in two.synced("status", "shared.txt")
+    assert two.sync("unlock", "shared.txt").code == 1
+    assert one.synced("unlock", "shared.txt") == "unlocked shared.txt"
+    assert not (two.path / "shared.txt.agent-lock").exists()
+
+
+def test_a_mode_change_of_anothers_path_is_refused_before_the_commit(one: Tree, two: Tree) -> None:
+    hold(one)
+    (two.path / "shared.txt").chmod(0o755)
+    two.ok("add", "shared.txt")
+    done = two.run("git", "hook", "run", "pre-commit")
+    assert done.code == 1
+    assert "is locked by one@one" in done.err
 
 
 def test_ids_that_stand_twice_stop_only_those_tasks(main: Tree, one: Tree) -> None:

@@ -87,7 +87,7 @@ def lock_exclusive(scene: Scene, paths: Sequence[bytes]) -> list[Finding]:
     try:
         take(scene.repo, scene.store, scene.rules, request)
     except RefusedError as error:
-        return [Finding("locks", tuple(line.removeprefix("agentsync: ").strip() for line in error.lines()), wanted[0])]
+        return [Finding("locks", error.bare_lines(), wanted[0])]
     return []
 
 

@@ -25,12 +25,12 @@ class Here(NamedTuple):
     folder: str
 
 
-def open_here(agent: str = "", *, register: bool = True) -> Here:
-    """The surroundings of a command.
+def open_here(agent: str = "", *, register: bool = True, bare: bool = False) -> Here:
+    """The surroundings of a command; `bare`: it needs no work tree.
 
     Raises NoRepositoryError, ConfigError, or UsageError for an agent's name that cannot be one.
     """
-    repo = discover(dict(os.environ))
+    repo = discover(dict(os.environ), bare=bare)
     holder = acting_holder(repo, agent)
     rules = in_force(repo)
     store = Store(repo.shared_dir, repo.environ)

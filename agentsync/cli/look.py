@@ -167,7 +167,7 @@ def check(span: str, pre_receive: bool, as_json: bool) -> int:
 
     Exit 1 when something is wrong.
     """
-    here = open_here(register=False)
+    here = open_here(register=False, bare=pre_receive)
     reviews = [
         review(here.repo, here.rules, here.holder, a, b) for a, b in _ranges(here, span, pre_receive=pre_receive)
     ]

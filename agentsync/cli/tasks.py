@@ -6,12 +6,12 @@ import os
 
 import click
 
-from agentsync.cli.here import open_here
+from agentsync.cli.here import Here, open_here
 from agentsync.cli.locks import AGENT_OPTION
 from agentsync.cli.output import answer, answer_json, narrate, table
 from agentsync.cli.task_actions import print_task, run_claim, run_done, run_next, run_release
 from agentsync.errors import UsageError
-from agentsync.files import read_or_empty, write_whole
+from agentsync.state.turn import Turn
 from agentsync.tasks.claims import (
     Claim,
     claim_of,
@@ -19,8 +19,18 @@ from agentsync.tasks.claims import (
     is_live,
     taken_line,
 )
-from agentsync.tasks.grammar import FILE, added, decode, duplicates, encode, find, next_id, parse
-from agentsync.tasks.plan import claims_by_id, done_ids, holders_and_files, plan_now, plan_path, read_plan, require_task
+from agentsync.tasks.grammar import FILE, added, duplicates, find, next_id, parse
+from agentsync.tasks.plan import (
+    claims_by_id,
+    done_ids,
+    holders_and_files,
+    ids_in_use,
+    own_text,
+    plan_now,
+    read_plan,
+    require_task,
+    write_plan,
+)
 from agentsync.tasks.rules import available, scopes_overlap
 from agentsync.text import one_line, quoted
 
@@ -105,21 +115,30 @@ def show(name: str, as_json: bool, agent: str) -> int:
 def add(title: str, name: str, files: tuple[str, ...], depends: tuple[str, ...], surface: str, agent: str) -> int:
     """Add a task to TASKS.md here; commit it to share it."""
     here = open_here(agent)
-    data = read_or_empty(plan_path(here.repo))
-    text = decode(data)
-    tasks = parse(text)
-    chosen = name or next_id(read_plan(here.repo, here.rules))
-    if find(tasks, chosen):
-        raise UsageError(f"{FILE} has {quoted(chosen, 60)} already", "an id names one task", "agentsync task list")
+    if not one_line(title):
+        raise UsageError("a task needs a title", "it is empty", "agentsync task add 'What is to be done'")
+    with Turn(os.path.join(here.repo.shared_dir, "tasks.lock"), "adding a task"):
+        chosen = _add(here, name, (title, files, depends, surface))
+    answer(chosen)
+    narrate(f"commit {FILE}: other worktrees see the task when it has landed")
+    return 0
+
+
+def _add(here: Here, name: str, words: tuple[str, tuple[str, ...], tuple[str, ...], str]) -> str:
+    title, files, depends, surface = words
+    text = own_text(here.repo)
+    known = ids_in_use(here.repo, here.rules, here.store.snapshot())
+    chosen = name or next_id(known)
+    if chosen.lower() in {one.lower() for one in known}:
+        what = f"there is a task {quoted(chosen, 60)} already, here or in another worktree"
+        raise UsageError(what, "an id names one task", "agentsync task list")
     if not parse(f"- [ ] **{chosen}** x\n") or parse(f"- [ ] **{chosen}** x\n")[0].id != chosen:
         raise UsageError(
             f"{quoted(chosen, 60)} cannot be a task's id", "such as T-012 or LIN-482", "agentsync task add TITLE"
         )
     longer = added(text, chosen, one_line(title), files, depends, one_line(surface, 40))
-    write_whole(plan_path(here.repo), encode(longer))
-    answer(chosen)
-    narrate(f"commit {FILE}: other worktrees see the task when it has landed")
-    return 0
+    write_plan(here.repo, longer)
+    return chosen
 
 
 @task.command("import")
@@ -135,10 +154,10 @@ def import_(team: str, agent: str) -> int:
         *([os.path.dirname(here.repo.common_dir)] if here.repo.git_dir != here.repo.common_dir else []),
     ]
     top = next((one for one in tops if os.path.isdir(os.path.join(one, ".omx"))), here.repo.top)
-    before = decode(read_or_empty(plan_path(here.repo)))
+    before = own_text(here.repo)
     text, changed = merged(before, read_tasks(tasks_folder(top, team)))
     if text != before:
-        write_whole(plan_path(here.repo), encode(text))
+        write_plan(here.repo, text)
     for name in changed:
         answer(name)
     narrate(f"commit {FILE}: other worktrees see the tasks when it has landed" if changed else "nothing new")

@@ -15,7 +15,7 @@ from agentsync.git.refs import HEADS, attached_branches, fetched, head_of, is_ze
 from agentsync.git.repo import Repo, private_dir_of, read_line
 from agentsync.holders.identity import Holder
 from agentsync.holders.registry import write_private
-from agentsync.judging.scene import Scene, keep_left_tip, note_judged
+from agentsync.judging.scene import Scene, judged_tip, keep_left_tip, note_judged
 from agentsync.judging.verdict import Finding, Transition, Verdict, joined
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.attributes import attribute_paths
@@ -77,6 +77,14 @@ def gate_refs(scene: Scene, lines: Sequence[str]) -> int:
         if not _admit(scene, move):
             return 1
     return 0
+
+
+def judge_late(scene: Scene) -> None:
+    """Judge what the branch here took that no gate saw, so that its versions are in the chains of its own locks."""
+    head = head_of(scene.repo)
+    judged = judged_tip(scene.repo, head.branch) if head.branch else head.commit
+    if head.commit and judged != head.commit:
+        _admit(scene, Move(head.branch, judged, head.commit))
 
 
 def _admit(scene: Scene, move: Move) -> bool:

@@ -111,10 +111,11 @@ def around(environ: Mapping[str, str], folder: str) -> Repo | None:
     return Repo(folder, git_dir, os.path.realpath(os.path.join(git_dir, common)) if common else git_dir, environ)
 
 
-def discover(environ: Mapping[str, str]) -> Repo:
+def discover(environ: Mapping[str, str], *, bare: bool = False) -> Repo:
     """The repository around the working directory, as git itself finds it.
 
-    Raises NoRepositoryError outside of a repository and in a bare one.
+    Raises NoRepositoryError outside of a repository, and in a bare one unless `bare` allows it: its top is then the
+    git directory.
     """
     found = around(environ, os.getcwd())
     if found:
@@ -126,9 +127,11 @@ def discover(environ: Mapping[str, str]) -> Repo:
         raise NoRepositoryError(
             "not inside a git repository", why[-1] if why else "git found none", "cd into one, or run: git init"
         )
-    bare, git_dir, common_dir = asked.out.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n")
+    is_bare, git_dir, common_dir = asked.out.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n")
     top = run_git(["rev-parse", "--path-format=absolute", "--show-toplevel"], dict(environ), ok=())
-    if bare == "true" or top.code != 0:
+    if bare and is_bare == "true":
+        return Repo(os.path.realpath(git_dir), os.path.realpath(git_dir), os.path.realpath(common_dir), environ)
+    if is_bare == "true" or top.code != 0:
         raise NoRepositoryError(
             "this repository has no work tree here",
             "it is bare, or this is inside its .git folder; locks and claims belong to worktrees",

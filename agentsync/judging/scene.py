@@ -24,7 +24,7 @@ class Scene:
         self.rules = rules
         self.holder = holder
         self.snapshot: Snapshot = store.snapshot()
-        self.marked: dict[bytes, str] = {}  # changed paths with a hand-made marker, and the worktree it lies in
+        self.marked: dict[bytes, list[str]] = {}  # changed paths with hand-made markers, and the worktrees they lie in
         self.staged_markers: list[bytes] = []
         self._cat: CatFile | None = None
         self._ancestry: dict[tuple[str, str], bool] = {}

@@ -56,13 +56,22 @@ def is_hand_made(marker: bytes) -> bool:
     return os.path.isfile(marker) and not os.path.islink(marker) and read_line(os.fsdecode(marker)) != HEADER
 
 
-def marked(tops: Sequence[tuple[str, str]], paths: Iterable[bytes]) -> dict[bytes, str]:
-    """Which of some paths have a hand-made marker, and in which worktree."""
-    found: dict[bytes, str] = {}
+def marked(tops: Sequence[tuple[str, str]], paths: Iterable[bytes]) -> dict[bytes, list[str]]:
+    """Which of some paths have hand-made markers, and in which worktrees, the earliest first: it is the lock."""
+    found: dict[bytes, list[str]] = {}
     for count, path in enumerate(paths):
         if count >= MOST_PATHS:
             break
-        for worktree, top in tops:
-            if os.path.lexists(marker_file(top, path)) and is_hand_made(marker_file(top, path)):
-                found.setdefault(path, worktree)
+        made = [(written, worktree) for worktree, top in tops if (written := _hand_made_at(marker_file(top, path)))]
+        if made:
+            found[path] = [worktree for _, worktree in sorted(made)]
     return found
+
+
+def _hand_made_at(marker: bytes) -> int:
+    """When a hand-made marker was written, in nanoseconds since the epoch; 0 for none."""
+    try:
+        written = os.lstat(marker).st_mtime_ns
+    except OSError:
+        return 0
+    return written if is_hand_made(marker) else 0

@@ -61,7 +61,7 @@ def judge_locks(scene: Scene, step: Transition, ref: str) -> Verdict:
         try:
             records |= _admitted(scene, step, change, ref, held)
         except RefusedError as error:
-            findings.append(Finding("locks", tuple(line.strip() for line in error.lines()), change.path))
+            findings.append(Finding("locks", error.bare_lines(), change.path))
     return Verdict((*_refusal(scene, refused), *findings), records, concerned=concerned)
 
 
@@ -173,7 +173,11 @@ def _merges_by_itself(scene: Scene, step: Transition, change: Change) -> bool:
 
 def _equals_grandparent(scene: Scene, step: Transition, change: Change) -> bool:
     """Whether this may be an amend that takes a change back; reference-transaction knows the true parents."""
-    return bool(step.parents) and change.new == scene.blob(f"{step.parents[0]}^", change.path)
+    if not step.parents:
+        return False
+    before = f"{step.parents[0]}^"
+    of_mode = change.old == change.new and scene.mode(before, change.path) != change.new_mode
+    return not of_mode and change.new == scene.blob(before, change.path)
 
 
 def _taken_on_the_spot(scene: Scene, step: Transition, change: Change, ref: str) -> dict[bytes, Record | None]:

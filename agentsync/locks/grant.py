@@ -13,7 +13,7 @@ from agentsync.holders.identity import Holder
 from agentsync.holders.machine import process_of, process_record
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.locks.landing import Missing, missing_version, settle
-from agentsync.locks.markers import marker_lock
+from agentsync.locks.markers import marker_lock, take_away_hand_made
 from agentsync.locks.model import Chain, Lock, Target, chain_record, lock_record
 from agentsync.locks.query import Held, chain_of, chains_in, locks_on
 from agentsync.locks.rules import overlaps
@@ -59,9 +59,9 @@ class LockedError(RefusedError):
         self._lines = lines
         self.until = until
 
-    def lines(self) -> list[str]:
-        """The refusal as the lines to print."""
-        return [f"agentsync: {self._lines[0]}", *(f"  {line}" for line in self._lines[1:])]
+    def bare_lines(self) -> tuple[str, ...]:
+        """Who has it, until when, and the ways on."""
+        return tuple(self._lines)
 
 
 def _others(repo: Repo, snapshot: Snapshot, request: Request) -> tuple[list[Held], list[Held]]:
@@ -249,6 +249,8 @@ def give_back(repo: Repo, store: Store, holder: Holder, targets: list[Target], f
             _require_committed(repo, target)
     store.swap(decide)
     for lock in released:
+        if lock.kind == "marker":
+            take_away_hand_made(repo, lock.target.name)
         if lock.holder != holder:
             record_event(
                 repo.shared_dir,
@@ -267,6 +269,8 @@ def _handed(chain: Chain) -> Record:
 
 def _own_lock(repo: Repo, snapshot: Snapshot, holder: Holder, target: Target, force_reason: str) -> Lock:
     exact = [held for held in locks_on(repo, snapshot, target) if held.lock.target == target]
+    by_hand = marker_lock(repo, target.name, 0) if not exact and not target.is_resource else None
+    exact += [by_hand] if by_hand else []
     if not exact:
         raise RefusedError(f"{show_path(target.name)} is not locked", "nothing to release", "agentsync lock")
     lock = exact[0].lock

@@ -120,15 +120,26 @@ def _remove(marker: bytes) -> None:
         return
 
 
-def marker_lock(repo: Repo, path: bytes, lease: int) -> Held | None:
-    """The lock that a hand-made marker beside a path stands for; None when there is none, or its holder is silent.
+def take_away_hand_made(repo: Repo, path: bytes) -> None:
+    """Remove the hand-made markers of a path, wherever they lie."""
+    for _, top in recent_tops(repo):
+        if is_hand_made(marker_file(top, path)):
+            _remove(marker_file(top, path))
 
-    Its holder is the agent that it names, in that agent's only live worktree, else in the one it lies in.
+
+def marker_lock(repo: Repo, path: bytes, lease: int) -> Held | None:
+    """The lock that a hand-made marker beside a path stands for: the earliest whose holder is not silent.
+
+    None when there is no marker. Its holder is the agent that it names, in that agent's only live worktree, else in
+    the one it lies in.
     """
     tops = recent_tops(repo)
-    home = marked(tops, [path]).get(path)
-    if home is None:
-        return None
+    found = [_marker_lock(repo, tops, path, home, lease) for home in marked(tops, [path]).get(path, [])]
+    held = [one for one in found if one]
+    return next((one for one in held if one.live), held[0] if held else None)
+
+
+def _marker_lock(repo: Repo, tops: Sequence[tuple[str, str]], path: bytes, home: str, lease: int) -> Held | None:
     marker = marker_file(dict(tops)[home], path)
     name = escape_name(one_line(read_line(os.fsdecode(marker)), MAX_NAME))
     agents = {worktree: _agent_of(repo, worktree) for worktree, _ in tops}

@@ -17,17 +17,21 @@ from agentsync.git.repo import Repo, git_elsewhere, git_version
 from agentsync.git.run import LOCAL_VARIABLES
 from agentsync.holders.registry import acting_holder
 from agentsync.judging.scene import Scene
-from agentsync.lean import NamedTuple
+from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.setup import blocks
 from agentsync.setup.clients.install import installed
 from agentsync.setup.clients.table import COMMAND
 from agentsync.setup.drivers import TASKS_LINE, attributes_file, install_drivers
 from agentsync.setup.excludes import LINES, add_excludes, exclude_file
-from agentsync.setup.hooks import OURS, hooks_path_setting, install_hooks, is_ours, plan_hooks, shim
+from agentsync.setup.hooks import OURS, hooks_path_setting, install_hooks, is_ours, own_hooks_path, plan_hooks, shim
 from agentsync.setup.init import template
 from agentsync.state.journal import read_events
+from agentsync.state.restore import restore
 from agentsync.state.store import LOST, Store
-from agentsync.text import one_line
+from agentsync.text import one_line, shell_word
+
+if TYPE_CHECKING:
+    from agentsync.git.refs import Worktree
 
 OLDEST_GIT = (2, 39)
 
@@ -46,7 +50,7 @@ def examine(repo: Repo) -> list[Check]:
     checks += _installed(repo)
     for worktree in worktrees(repo):
         if worktree.present:
-            checks += _worktree(repo, worktree.top)
+            checks += _worktree(repo, worktree)
     checks.append(_driver(repo))
     checks += _clients(repo)
     checks += _past_the_gates(repo)
@@ -68,9 +72,9 @@ def _state(repo: Repo) -> Check:
         return Check("bad", what, "take them again: the next agentsync lock starts a new state")
     try:
         snapshot = store.snapshot()
-        count = sum(1 for _ in snapshot.walk(b"agents"))
+        count = len([place for place, _ in snapshot.walk(b"") if place.startswith(b"agents/")])
     except AgentsyncError as error:
-        return Check("bad", f"state: {error.what}: {error.why}", "agentsync doctor --fix")
+        return Check("bad", f"state: {error.what}: {error.why}", error.next_command)
     week_ago = time.time() - 7 * 86400
     events = [one for one in read_events(repo.shared_dir) if one.get("event") == LOST]
     if events and int(str(events[-1]["time"])) > week_ago:
@@ -127,17 +131,21 @@ def silent_hooks(repo: Repo, top: str) -> list[str]:
     return [name for name in OURS if name not in heard]
 
 
-def _worktree(repo: Repo, top: str) -> list[Check]:
+def _worktree(repo: Repo, worktree: Worktree) -> list[Check]:
+    top, own_path = worktree.top, own_hooks_path(repo, worktree.git_dir)
     silent = [] if by_framework(repo) else silent_hooks(repo, top)
     where = one_line(top)
     checks = []
     if by_framework(repo):
         checks.append(Check("ok", f"{where}: hooks run through pre-commit (not probed: it would stash)"))
     elif silent:
-        why = ""
-        if hooks_path_setting(repo) and plan_hooks(repo).mode == "takeover":
+        why, fix = "", "agentsync doctor --fix"
+        if own_path:
+            why = f" (core.hooksPath of this worktree alone is {one_line(own_path)})"
+            fix = f"git -C {shell_word(top)} config --worktree --unset-all core.hooksPath"
+        elif hooks_path_setting(repo) and plan_hooks(repo).mode == "takeover":
             why = f" (core.hooksPath is {one_line(hooks_path_setting(repo))})"
-        checks.append(Check("bad", f"{where}: {', '.join(silent)} never fire{why}", "agentsync doctor --fix"))
+        checks.append(Check("bad", f"{where}: {', '.join(silent)} never fire{why}", fix))
     else:
         checks.append(Check("ok", f"{where}: all {len(OURS)} hooks fire"))
     block = blocks.find(read_or_empty(Path(top) / "AGENTS.md").decode("utf-8", "replace"))
@@ -202,6 +210,9 @@ def _set_damaged_state_aside(repo: Repo) -> list[str]:
     try:
         list(store.snapshot().walk(b""))
     except DamagedError:
+        back_to = restore(store)
+        if back_to:
+            return [f"state: back to {back_to[:12]}, the newest that can be read"]
         aside = f"{store.path}.damaged-{int(time.time())}"
         os.rename(store.path, aside)
         return [aside]

@@ -56,8 +56,22 @@ class Plan(NamedTuple):
 
 
 def hooks_path_setting(repo: Repo) -> str:
-    """`core.hooksPath` as configured, empty when it is not."""
-    out = repo.git("config", "--get", "core.hooksPath", ok=(0, 1)).out
+    """`core.hooksPath` as it is for every worktree: the repository's, else the user's or the system's, else empty."""
+    for where in (("--file", os.path.join(repo.common_dir, "config")), ("--global",), ("--system",)):
+        value = _setting(repo, *where)
+        if value:
+            return value
+    return ""
+
+
+def own_hooks_path(repo: Repo, git_dir: str) -> str:
+    """`core.hooksPath` of one worktree alone (git-worktree(1), `extensions.worktreeConfig`), empty for none."""
+    file = os.path.join(git_dir, "config.worktree")
+    return _setting(repo, "--file", file) if os.path.exists(file) else ""
+
+
+def _setting(repo: Repo, *where: str) -> str:
+    out = repo.git("config", *where, "--get", "core.hooksPath", ok=()).out
     return out.decode("utf-8", "surrogateescape").strip()
 
 
@@ -92,8 +106,8 @@ def _in_venv() -> bool:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a hook file is a shim of ours."""
-    return MARK in read_or_empty(path)[:400]
+    """Whether a hook file is a shim of ours; a link to one is somebody's."""
+    return not path.is_symlink() and MARK in read_or_empty(path)[:400]
 
 
 def install_hooks(repo: Repo, plan: Plan) -> list[str]:
@@ -103,8 +117,8 @@ def install_hooks(repo: Repo, plan: Plan) -> list[str]:
     names = OURS if plan.mode != "takeover" else (*OURS, *OTHERS)
     for name in names:
         target = folder / name
-        if target.exists() and not is_ours(target):
-            target.rename(target.with_name(name + CHAINED))
+        if os.path.lexists(target) and not is_ours(target):
+            _set_aside(target)
         _drop_moved_away(target)
         previous = os.path.join(plan.previous, name) if plan.previous else ""
         if read_or_empty(target) != shim(name, previous) or not os.access(target, os.X_OK):
@@ -123,6 +137,26 @@ def install_hooks(repo: Repo, plan: Plan) -> list[str]:
     return touched
 
 
+def _set_aside(target: Path) -> None:
+    """Give a hook the name under which its shim runs it; a link to another hook goes on leading to that one."""
+    chained = target.with_name(target.name + CHAINED)
+    if target.is_symlink() and os.readlink(target) in (*OURS, *OTHERS):
+        chained.unlink(missing_ok=True)
+        chained.symlink_to(os.readlink(target) + CHAINED)
+        target.unlink()
+    else:
+        target.rename(chained)
+
+
+def _put_back(chained: Path) -> None:
+    target = chained.with_name(chained.name.removesuffix(CHAINED))
+    if chained.is_symlink() and os.readlink(chained).endswith(CHAINED):
+        target.symlink_to(os.readlink(chained).removesuffix(CHAINED))
+        chained.unlink()
+    else:
+        chained.rename(target)
+
+
 def _drop_moved_away(target: Path) -> list[str]:
     """Delete shims of ours that lefthook (`.old`, where it stops if that is taken) or pre-commit moved aside."""
     found = [path for end in (".old", ".legacy") if is_ours(path := target.with_name(target.name + end))]
@@ -138,7 +172,9 @@ def remove_hooks(repo: Repo) -> list[str]:
     own = Path(repo.shared_dir) / "hooks"
     if previous:
         if hooks_path_setting(repo) == str(own):
-            repo.git("config", "core.hooksPath", previous)
+            repo.git("config", "--file", os.path.join(repo.common_dir, "config"), "--unset-all", "core.hooksPath")
+            if hooks_path_setting(repo) != previous:  # else it was the user's for all repositories, and is again
+                repo.git("config", "core.hooksPath", previous)
             touched.append(f"git config core.hooksPath = {previous}")
         repo.git("config", "--unset-all", PREVIOUS_KEY)
     for folder in (Path(repo.common_dir) / "hooks", own):
@@ -149,8 +185,8 @@ def remove_hooks(repo: Repo) -> list[str]:
                 touched.append(str(target))
             touched += _drop_moved_away(target)
             chained = target.with_name(name + CHAINED)
-            if chained.exists() and not target.exists():
-                chained.rename(target)
+            if os.path.lexists(chained) and not os.path.lexists(target):
+                _put_back(chained)
     for name in OURS:
         if repo.git("config", "--remove-section", f"hook.agentsync-{name}", ok=()).code == 0:
             touched.append(f"git config hook.agentsync-{name}")

@@ -104,7 +104,7 @@ class Store:
 
     def __init__(self, shared_dir: str, environ: Mapping[str, str]) -> None:
         self.path = os.path.join(shared_dir, "store.git")
-        self._turn_path = os.path.join(shared_dir, "turn.lock")
+        self.turn_path = os.path.join(shared_dir, "turn.lock")
         self._objects = os.path.join(self.path, "objects")
         self._environ = scrubbed_environment(environ)
         self._cat: CatFile | None = None
@@ -130,7 +130,7 @@ class Store:
 
     def is_lost(self) -> bool:
         """Whether there was a state here that somebody deleted."""
-        return os.path.exists(self._turn_path) and not os.path.isdir(self._objects)
+        return os.path.exists(self.turn_path) and not os.path.isdir(self._objects)
 
     def snapshot(self) -> Snapshot:
         """The state now."""
@@ -186,7 +186,7 @@ class Store:
         try:
             self._require()
             for _ in range(_TRIES):
-                with Turn(self._turn_path) as turn:
+                with Turn(self.turn_path) as turn:
                     snapshot = self.snapshot()
                     change = decide(snapshot)
                     if change is None or self._publish(snapshot, change, turn.fd):
@@ -206,6 +206,8 @@ class Store:
             raise StateError("the shared state was deleted just now", self.path, "run the command again")
         if not won and said.code != 0 and self.current() == snapshot.id:
             why = said.err.decode("utf-8", "replace").strip().splitlines()
+            if not os.path.exists(os.path.join(self.path, "HEAD")):
+                raise DamagedError("its HEAD is gone")
             raise StateError("the shared state could not be changed", one_line(why[-1] if why else ""))
         if won:
             self._tidy(turn_fd)

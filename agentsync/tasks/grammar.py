@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 
-from agentsync.lean import NamedTuple
+from agentsync.lean import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FILE = "TASKS.md"
 _ID = r"[A-Za-z][A-Za-z0-9]*-\d+(?:\.\d+)*|[A-Z]\d+(?:\.\d+)*|#\d+|\d+(?:\.\d+)+"
@@ -16,7 +19,7 @@ _TASK = re.compile(r"^(?P<indent>[ \t]*)(?P<bullet>[-*+]|\d+[.)])[ \t]+\[(?P<mar
 _LEADING_ID = re.compile(rf"^(?:\*\*|`|__)?(?P<id>{_ID})(?:\*\*|`|__)?:?(?=[\s:]|$)")
 _INLINE_ID = re.compile(r"\[id::\s*(?P<a>[^\]\s]+)\s*\]|🆔\s*(?P<b>[^\s,]+)")
 _FLAGS = re.compile(r"^(?:\[(?:P|US\d+)\]|\([A-Z]\))\s+")
-_AGENT = re.compile(r"(?:^|\s)@(?P<agent>[A-Za-z0-9][\w./-]*)\s*$")
+_AGENT = re.compile(r"(?:^|\s)@(?P<agent>(?:human:)?[A-Za-z0-9][\w./-]*)\s*$")
 _INLINE_DEPENDS = re.compile(r"\[dependsOn::\s*([^\]]+)\]|\(depends on ([^)]+)\)|⛔\s*([^\s]+)", re.IGNORECASE)
 _FIELD = re.compile(r"^[ \t]+[-*+][ \t]+(?P<key>[A-Za-z-]+)[ \t]*:[ \t]*(?P<value>.*)$")
 _PHASE = re.compile(r"^#{1,6}[ \t]+Phase[ \t:]+(?P<phase>.+?)[ \t#]*$", re.IGNORECASE)
@@ -188,8 +191,9 @@ def added(text: str, name: str, title: str, files: tuple[str, ...], depends: tup
     return start + end + "".join(row + end for row in rows)
 
 
-def next_id(tasks: list[Task]) -> str:
+def next_id(known: Iterable[str]) -> str:
     """A free id in the style of those that are there."""
-    numbers = [int(m[1]) for task in tasks if (m := re.fullmatch(r"T-?(\d+)", task.id))]
-    dash = "" if any(re.fullmatch(r"T\d+", task.id) for task in tasks) else "-"
+    ids = list(known)
+    numbers = [int(m[1]) for one in ids if (m := re.fullmatch(r"T-?(\d+)", one))]
+    dash = "" if any(re.fullmatch(r"T\d+", one) for one in ids) else "-"
     return f"T{dash}{max(numbers, default=0) + 1:03d}"

@@ -6,7 +6,7 @@ import os
 
 from agentsync.errors import RefusedError, UsageError
 from agentsync.files import read_or_empty, write_whole
-from agentsync.git.refs import HEADS
+from agentsync.git.refs import HEADS, worktrees
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.state.store import Change, Snapshot
 from agentsync.tasks.claims import (
@@ -39,9 +39,38 @@ def plan_path(repo: Repo) -> str:
     return os.path.join(repo.top, FILE)
 
 
+def own_text(repo: Repo) -> str:
+    """This worktree's TASKS.md as text, empty where there is none.
+
+    Raises RefusedError where it is no text, or lies outside of the worktree: nobody wants that written.
+    """
+    path = plan_path(repo)
+    if not os.path.realpath(path).startswith(os.path.realpath(repo.top) + os.sep):
+        what = f"{FILE} is a symlink that leads out of this worktree"
+        raise RefusedError(what, one_line(os.path.realpath(path), 200), f"ls -l {shell_word(path)}")
+    data = read_or_empty(path)
+    if b"\0" in data:
+        raise RefusedError(
+            f"{FILE} is no UTF-8 text", "it has null bytes, as UTF-16 has: save it as UTF-8", f"file {FILE}"
+        )
+    return decode(data)
+
+
+def write_plan(repo: Repo, text: str) -> None:
+    """Replace this worktree's TASKS.md."""
+    write_whole(plan_path(repo), encode(text))
+
+
+def ids_in_use(repo: Repo, rules: InForce, snapshot: Snapshot) -> set[str]:
+    """The ids of tasks here, in base, in every other worktree's file, and of claims."""
+    others = [read_or_empty(os.path.join(one.top, FILE)) for one in worktrees(repo) if one.present]
+    tasks = [*read_plan(repo, rules), *(task for data in others for task in parse(decode(data)))]
+    return {task.id for task in tasks} | {claim.id for claim in all_claims(snapshot)}
+
+
 def read_plan(repo: Repo, rules: InForce) -> list[Task]:
     """The tasks in this worktree's TASKS.md, and those that base has beside them."""
-    tasks = parse(decode(read_or_empty(plan_path(repo))))
+    tasks = parse(own_text(repo))
     known = {one.id.lower() for one in tasks}
     for plan in base_plans(repo, rules):
         tasks += [one for one in plan if one.id.lower() not in known]
@@ -194,7 +223,7 @@ def finish_task(repo: Repo, store: Store, rules: InForce, holder: Holder, name: 
     require_one(tasks, name)
     found = find(tasks, name)
     wanted = found.id if found else name
-    if found and not found.surface and not find(parse(decode(read_or_empty(plan_path(repo)))), wanted):
+    if found and not found.surface and not find(parse(own_text(repo)), wanted):
         own_claim(snapshot, holder, wanted)
         why = f"base's {FILE} has it, so there is nothing to tick here yet; bring base in, then again"
         raise RefusedError(f"this branch has no task {one_line(wanted, 60)}", why, "agentsync sync")
@@ -208,10 +237,10 @@ def finish_task(repo: Repo, store: Store, rules: InForce, holder: Holder, name: 
         return Change(f"done {wanted}", holder.key, {place_of(wanted): claim_record(finished)})
 
     store.swap(decide)
-    data = read_or_empty(plan_path(repo))
-    in_file = find(parse(decode(data)), wanted)
+    text = own_text(repo)
+    in_file = find(parse(text), wanted)
     surface = next((one.surface for one in all_claims(store.snapshot()) if one.id == wanted), "")
     if in_file is None or surface:
         return wanted, False
-    write_whole(plan_path(repo), encode(mark_done(decode(data), in_file, holder.agent)))
+    write_plan(repo, mark_done(text, in_file, holder.agent))
     return wanted, True
