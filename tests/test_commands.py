@@ -140,7 +140,9 @@ def test_migration_list_and_check(main: Tree) -> None:
 
 
 def test_check_names_what_it_could_not_judge(main: Tree, one: Tree) -> None:
-    done = one.sync("check")
+    assert one.sync("check").err == ""
+    main.ok("clone", "-q", ".", str(main.path.parent / "ci"))
+    done = Tree(main.path.parent / "ci", main.environ).sync("check")
     assert done.code == 0
     assert done.out == ""
     assert done.err.strip() == (
@@ -150,6 +152,15 @@ def test_check_names_what_it_could_not_judge(main: Tree, one: Tree) -> None:
     pre_receive = main.run("python3", "-m", "agentsync", "check", "--pre-receive",
                            stdin=f"{main.head()} {main.head()} refs/heads/main\n")  # fmt: skip
     assert pre_receive.code == 0, pre_receive
+
+
+def test_check_judges_locks_where_the_state_is(one: Tree, two: Tree) -> None:
+    one.synced("lock", "shared.txt")
+    two.write("shared.txt", "sneaked\n")
+    two.unhooked("commit", "-qam", "sneaked")
+    done = two.sync("check")
+    assert done.code == 1
+    assert done.out.startswith("wrong: shared.txt is locked by one@one")
 
 
 def test_check_in_a_servers_pre_receive_hook(main: Tree, one: Tree, tmp_path: Path) -> None:

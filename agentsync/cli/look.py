@@ -165,6 +165,7 @@ Examples:
 def check(span: str, pre_receive: bool, as_json: bool) -> int:
     """Numbers, landed migrations, TASKS.md, contracts and overrides, by what the tree shows.
 
+    Locks and claims too, in a clone where agents work: only there they are known.
     Exit 1 when something is wrong.
     """
     here = open_here(register=False, bare=pre_receive)
@@ -173,9 +174,10 @@ def check(span: str, pre_receive: bool, as_json: bool) -> int:
     ]
     findings = [finding for one in reviews for finding in one.findings]
     overrides = [line for one in reviews for line in one.overrides]
+    blind = not all(one.with_state for one in reviews)
     if as_json:
-        answer_json({"findings": [{"rule": one.rule, "path": show_path(one.path), "lines": list(one.lines)}
-                                  for one in findings], "overrides": overrides, "not_judged": NOT_JUDGED})  # fmt: skip
+        rows = [{"rule": one.rule, "path": show_path(one.path), "lines": list(one.lines)} for one in findings]
+        answer_json({"findings": rows, "overrides": overrides, "not_judged": NOT_JUDGED if blind else None})
     else:
         for finding in findings:
             answer(f"{'note' if finding.told else 'wrong'}: {finding.lines[0]}")
@@ -183,7 +185,8 @@ def check(span: str, pre_receive: bool, as_json: bool) -> int:
                 answer(f"  {line}")
         for line in overrides:
             answer(f"override: {line}")
-        narrate(f"note: {NOT_JUDGED}")
+        if blind:
+            narrate(f"note: {NOT_JUDGED}")
     return 1 if any(not finding.told for finding in findings) else 0
 
 

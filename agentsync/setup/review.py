@@ -6,8 +6,11 @@ from agentsync.config.load import InForce
 from agentsync.contracts.gate import stale_finding
 from agentsync.contracts.stale import newer_contracts
 from agentsync.errors import UsageError
+from agentsync.gates.judge import judge_steps, split
+from agentsync.gates.ranges import Move, unjudged_steps
 from agentsync.git.aside import aside
 from agentsync.git.objects import tree_changes
+from agentsync.git.refs import head_of
 from agentsync.git.repo import Repo
 from agentsync.holders.identity import Holder
 from agentsync.judging.scene import Scene
@@ -23,10 +26,11 @@ NOT_JUDGED = "locks, claims and reservations live in the clones where agents wor
 
 
 class Review(NamedTuple):
-    """What was found, and the overrides that commits of the range carry."""
+    """What was found, the overrides that commits of the range carry, and whether locks and claims were judged too."""
 
     findings: tuple[Finding, ...]
     overrides: tuple[str, ...]
+    with_state: bool
 
 
 def review(repo: Repo, rules: InForce, holder: Holder, start: str, end: str) -> Review:
@@ -60,7 +64,11 @@ def review(repo: Repo, rules: InForce, holder: Holder, start: str, end: str) -> 
     if newer and rules.config.level("contracts") != "off":
         told = rules.config.level("contracts") != "refuse"
         findings.append(stale_finding(scene, newer)._replace(told=told))
-    return Review(tuple(findings), _overrides(repo, start, end))
+    with_state = bool(scene.store.current())
+    if with_state:  # what no gate here has judged, as the next one would
+        branch = Move(head_of(repo).branch, "", repo.git("rev-parse", end).out.decode().strip())
+        findings += split(scene, judge_steps(scene, unjudged_steps(scene, branch), branch.ref).findings)[0]
+    return Review(tuple(dict.fromkeys(findings)), _overrides(repo, start, end), with_state)
 
 
 def _overrides(repo: Repo, start: str, end: str) -> tuple[str, ...]:
