@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from conftest import LINES, Tree
@@ -21,8 +22,6 @@ from agentsync.worktrees.environment import database_of, port_of
 
 
 def added(main: Tree, *words: str, **extra: str) -> Tree:
-    from pathlib import Path
-
     done = main.sync("worktree", "add", *words, **extra)
     assert done.code == 0, done
     assert len(done.out.splitlines()) == 1, "the path is the only line"
@@ -116,6 +115,85 @@ def test_remove_loses_no_work_and_frees_what_was_held(main: Tree) -> None:
     assert "git branch NAME" in main.sync("worktree", "remove", "three").err
     assert main.sync("worktree", "remove", "main").code == 1
     assert three.sync("worktree", "remove", "three").code == 1
+
+
+def test_a_worktree_whose_folder_is_away_for_a_moment_loses_nothing(main: Tree) -> None:
+    one = added(main, "one")
+    one.ok("switch", "-q", "--detach")
+    one.commit("precious.txt", "x\n")
+    away = main.path.parent / "away"
+    one.path.rename(away)
+    added(main, "two")
+    assert "git branch NAME" in main.sync("worktree", "remove", "one").err
+    work = main.worktree("three")
+    work.commit("c.txt", "c\n")
+    configure(main, integrate_check='"true"')
+    main.synced("trust", "--yes")
+    assert "three  landed" in main.synced("integrate", "three")
+    away.rename(one.path)
+    assert one.read("precious.txt") == "x\n"
+    assert one.ok("log", "-1", "--format=%s") == "work"
+
+
+def test_commits_of_a_submodule_go_nowhere_with_their_worktree(main: Tree, tmp_path: Path) -> None:
+    named = {
+        **main.environ,
+        **{f"GIT_{who}_{what}": "a" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+    }
+    library = Tree(tmp_path / "library", named)
+    library.path.mkdir()
+    library.ok("init", "-q", "-b", "main")
+    library.commit("lib.txt", "1\n")
+    main.ok("submodule", "--quiet", "add", str(library.path), "lib")
+    main.ok("commit", "-qm", "lib")
+    one = added(main, "one")
+    one.ok("submodule", "--quiet", "update", "--init")
+    inner = Tree(one.path / "lib", named)
+    inner.commit("lib.txt", "2\n")
+    one.ok("add", "lib")
+    one.ok("commit", "-qm", "newer lib")
+    for flags in ([], ["--force"]):
+        done = main.sync("worktree", "remove", "one", *flags)
+        assert done.code == 1
+        assert 'submodule "lib"' in done.err
+    inner.ok("push", "-q", "origin", "HEAD:newer")
+    main.ok("merge", "-q", "--no-edit", "one")
+    main.synced("worktree", "remove", "one")
+
+
+def test_a_second_add_does_what_a_killed_or_failed_one_left(main: Tree) -> None:
+    configure(main, worktree_setup='["test -e ok && touch ran"]')
+    assert main.sync("worktree", "add", "one").code == 0
+    main.synced("trust", "--yes")
+    done = main.sync("worktree", "add", "one")
+    assert done.code == 1
+    assert "set-up failed" in done.err
+    one = Tree(main.path.parent / "main.worktrees/one", main.environ)
+    port = one.read(".env.agentsync")
+    one.write("ok", "")
+    assert added(main, "one").path == one.path
+    assert (one.path / "ran").exists()
+    assert one.read(".env.agentsync") == port
+    (one.path / "ran").unlink()
+    added(main, "one")
+    assert not (one.path / "ran").exists(), "what was done is not done again"
+
+
+def test_a_remote_branch_is_followed_and_only_our_own_branches_are_deleted(main: Tree, tmp_path: Path) -> None:
+    main.ok("clone", "-q", "--bare", ".", str(tmp_path / "o.git"))
+    main.ok("remote", "add", "origin", str(tmp_path / "o.git"))
+    main.ok("branch", "feat")
+    main.ok("push", "-q", "origin", "feat")
+    main.ok("branch", "-qD", "feat")
+    main.commit("b.txt", "b\n")
+    one = added(main, "one", "feat")
+    assert one.ok("rev-parse", "--abbrev-ref", "@{upstream}") == "origin/feat"
+    assert not (one.path / "b.txt").exists()
+    assert main.sync("worktree", "add", "two", "feat", "--from", "main").code != 0
+    main.ok("branch", "release")
+    added(main, "rel", "release")
+    assert "agentsync did not make it" in main.sync("worktree", "remove", "rel").err
+    assert main.git("rev-parse", "--verify", "release").code == 0
 
 
 def test_list_says_who_does_what(main: Tree) -> None:

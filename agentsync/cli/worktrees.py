@@ -36,7 +36,8 @@ def add(name: str, branch: str, start: str, as_json: bool, agent: str) -> int:
     """Make a worktree (or find the one of that name) and print its path, the only line on stdout.
 
     Ignored files that .worktreeinclude names (else .env*) are copied from the main worktree; trusted [worktree] setup
-    commands run; a port and a database name of its own stand in .env.agentsync.
+    commands run; a port and a database name of its own stand in .env.agentsync. Exit 1 when a set-up command failed:
+    the worktree is there, and the same command goes on.
     """
     here = open_here(agent, register=False)
     if start and here.repo.git("rev-parse", "--verify", "--quiet", f"{start}^{{commit}}", ok=()).code != 0:
@@ -44,11 +45,11 @@ def add(name: str, branch: str, start: str, as_json: bool, agent: str) -> int:
     made = add_worktree(here.repo, here.rules, name, branch, start)
     if as_json:
         answer_json(made._asdict())
-        return 0
+        return 1 if made.failed else 0
     for note in made.notes:
         narrate(f"  {note}")
     answer(made.path)
-    return 0
+    return 1 if made.failed else 0
 
 
 @worktree.command("list")
@@ -73,7 +74,7 @@ def list_(as_json: bool, agent: str) -> int:
 def remove(name: str, force: bool, agent: str) -> int:
     """Remove a worktree by id, branch or folder. Its locks are free at once; commits are never lost.
 
-    Its branch is deleted where base has all of it, and stays otherwise.
+    Its branch is deleted where `worktree add` made it and base has all of it, and stays otherwise.
     """
     here = open_here(agent, register=False)
     found = find_worktree(here.repo, name)

@@ -71,7 +71,8 @@ def _checked_out(repo: Repo, ref: str) -> list[Worktree]:
     for one in worktrees(repo):
         if not one.present and head_of(repo, one.git_dir).branch == ref:
             what = f"{ref.removeprefix('refs/heads/')} is checked out in {one.top}, which is not there"
-            raise RefusedError(what, "it could not follow; bring it back, or forget it", "git worktree prune")
+            way_on = f"agentsync worktree remove {shell_word(one.id)}"
+            raise RefusedError(what, "it could not follow; bring it back, or give it up", way_on)
         if one.present and ref in attached_branches(repo, one.git_dir, private_dir_of(one.git_dir)):
             what, how = under_way(one.git_dir)
             if what:

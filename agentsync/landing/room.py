@@ -41,7 +41,6 @@ def enter_room(repo: Repo, tree: str) -> str:
     """
     place = room_path(repo)
     if not os.path.exists(os.path.join(place, ".git")):
-        repo.git("worktree", "prune")
         flags = ("--detach", "--no-checkout", "--force", "--quiet")
         repo.git(*_NO_HOOKS, "worktree", "add", *flags, place, "HEAD")
     lock = os.path.join(repo.common_dir, "worktrees", ROOM, "index.lock")

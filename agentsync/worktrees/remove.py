@@ -16,6 +16,7 @@ from agentsync.locks.query import all_locks
 from agentsync.state.store import Change
 from agentsync.tasks.claims import all_claims, place_of
 from agentsync.text import one_line, quoted, shell_word
+from agentsync.worktrees.branches import made_branches, note_gone
 
 if TYPE_CHECKING:
     from agentsync.config.load import Base
@@ -52,7 +53,7 @@ def find_worktree(repo: Repo, name: str) -> Worktree:
 
 
 def remove_worktree(repo: Repo, base: Base, store: Store, worktree: Worktree, *, force: bool) -> Removed:
-    """Remove a worktree; its branch too, where base has all of it.
+    """Remove a worktree; its branch too, where we made it and base has all of it.
 
     `force` gives up uncommitted changes; commits are never given up. Raises RefusedError where something would be
     lost, or this is the main worktree or the one that we are in.
@@ -60,22 +61,23 @@ def remove_worktree(repo: Repo, base: Base, store: Store, worktree: Worktree, *,
     _require_removable(repo, worktree, force=force)
     head = head_of(repo, worktree.git_dir)
     landed = bool(head.commit) and any(is_ancestor(repo, head.commit, tip) for tip in base.commits)
-    if worktree.present:
-        flags = ["--force"] if force else []
-        main = Repo(os.path.dirname(repo.common_dir), repo.common_dir, repo.common_dir, repo.environ)
-        here = main if os.path.basename(repo.common_dir) == ".git" else repo
-        here.git("worktree", "remove", *flags, worktree.top)
-    else:
-        repo.git("worktree", "prune")
+    # git itself removes none that has submodules, unless forced; what could be lost of those was looked at
+    flags = ["--force"] if force or _modules(worktree) else []
+    main = Repo(os.path.dirname(repo.common_dir), repo.common_dir, repo.common_dir, repo.environ)
+    here = main if os.path.basename(repo.common_dir) == ".git" else repo
+    here.git("worktree", "remove", *flags, worktree.top)
     locks = [held.lock for held in all_locks(repo, store.snapshot()) if held.lock.holder.worktree == worktree.id]
     store.swap(lambda snapshot: _freed(repo, snapshot, worktree.id, landed=landed))
     take_away(repo, locks)
     branch = head.branch.removeprefix(HEADS)
     elsewhere = any(head_of(repo, one.git_dir).branch == head.branch for one in worktrees(repo))
-    if branch and landed and head.branch != base.ref and not elsewhere:
+    ours = branch in made_branches(repo)
+    if branch and landed and head.branch != base.ref and not elsewhere and ours:
         repo.git("update-ref", "-d", head.branch, head.commit)
+        note_gone(repo, branch)
         return Removed(worktree.top, branch, "")
     why = "another worktree has it checked out" if elsewhere else "base does not have all of it"
+    why = f"agentsync did not make it (git branch -d {shell_word(branch)})" if landed and not elsewhere else why
     return Removed(worktree.top, "", f"branch {branch} stays: {why}" if branch else "")
 
 
@@ -87,6 +89,7 @@ def _require_removable(repo: Repo, worktree: Worktree, *, force: bool) -> None:
     if os.path.exists(os.path.join(worktree.git_dir, "locked")):
         what = f"{worktree.top} is locked by git"
         raise RefusedError(what, "somebody wants it kept", f"git worktree unlock {shell_word(worktree.top)}")
+    _require_commits_kept(repo, worktree)
     if not worktree.present:
         return
     what, _ = under_way(worktree.git_dir)
@@ -104,10 +107,39 @@ def _require_removable(repo: Repo, worktree: Worktree, *, force: bool) -> None:
         what = f"{worktree.top} has {count} uncommitted changes, such as {first}"
         way_on = f"agentsync worktree remove {shell_word(worktree.id)} --force"
         raise RefusedError(what, "commit them, or give them up", way_on)
+
+
+def forget(repo: Repo, worktree: Worktree) -> None:
+    """Take a worktree out of git's list whose folder is not there.
+
+    Raises RefusedError where that would lose commits.
+    """
+    _require_commits_kept(repo, worktree)
+    repo.git("worktree", "remove", worktree.top)
+
+
+def _require_commits_kept(repo: Repo, worktree: Worktree) -> None:
     head = head_of(repo, worktree.git_dir)
     if not head.branch and head.commit and not _reachable(repo, head.commit):
         what = f"{worktree.top} has a detached HEAD with commits that no branch has"
         raise RefusedError(what, "name a branch for them first", f"git branch NAME {head.commit[:12]}")
+    for name, git_dir in _modules(worktree).items():
+        words = (f"--git-dir={git_dir}", "rev-list", "--max-count=1", "--all", "HEAD", "--not", "--remotes")
+        if git_elsewhere(repo.environ, repo.common_dir, *words, ok=()).out:
+            what = f"submodule {quoted(name, 80)} of {worktree.top} has commits that no remote has"
+            place = os.path.join(worktree.top, name)
+            raise RefusedError(what, "they would go with it; push them first", f"git -C {shell_word(place)} push")
+
+
+def _modules(worktree: Worktree) -> dict[str, str]:
+    """The submodules that live in a linked worktree's own git directory: name to git directory."""
+    top = os.path.join(worktree.git_dir, "modules")
+    found = {}
+    for folder, folders, files in os.walk(top):
+        if "HEAD" in files and "objects" in folders:
+            found[os.path.relpath(folder, top)] = folder
+            folders[:] = [name for name in folders if name == "modules"]
+    return found
 
 
 def _reachable(repo: Repo, commit: str) -> bool:
