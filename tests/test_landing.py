@@ -538,6 +538,87 @@ def test_a_worktree_whose_folder_was_deleted_by_hand(text: Tree) -> None:
     assert "one  landed" in text.synced("integrate", "one")
 
 
+def test_after_a_landing_an_agent_may_start_and_land_itself(text: Tree) -> None:
+    mark = text.path.parent / "later"
+    command = f"agentsync integrate --dry-run || exit 3; (sleep 1; touch {mark}) &"
+    configure(text, integrate_after=json.dumps(command))
+    text.synced("trust", "--yes")
+    work(text, "one", 3)
+    done = text.sync("integrate", "one")
+    assert done.code == 0
+    assert "[integrate] after" not in done.err
+    until = time.monotonic() + 20
+    while not mark.exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert mark.exists()
+
+
+def test_what_both_sides_made_is_made_anew_though_its_text_merges(text: Tree) -> None:
+    configure(text, regenerate_commands='["count: ls x* | wc -l > count"]')
+    text.synced("trust", "--yes")
+    text.write("x1", "")
+    text.commit("count", "1\n")
+    text.ok("add", ".")
+    text.ok("commit", "-qm", "one")
+    one, two = text.worktree("one"), text.worktree("two")
+    for tree, name in ((one, "x2"), (two, "x3")):
+        tree.write(name, "")
+        tree.write("count", "2\n")
+        tree.ok("add", ".")
+        tree.ok("commit", "-qm", name)
+    assert "count: made anew" in text.synced("integrate", "one", "two")
+    assert text.read("count").strip() == "3"
+
+
+def test_a_lock_file_that_one_side_deleted_is_a_conflict(text: Tree) -> None:
+    text.commit("package-lock.json", "{}\n")
+    one = text.worktree("one")
+    one.ok("rm", "-q", "package-lock.json")
+    one.ok("commit", "-qm", "no npm")
+    text.commit("package-lock.json", '{"a": 1}\n')
+    assert "conflicts with base in package-lock.json" in text.sync("integrate", "one").out
+
+
+def test_an_ignored_file_in_bases_worktree_is_not_written_over(text: Tree) -> None:
+    text.commit(".gitignore", "*.local\n")
+    one = text.worktree("one")
+    one.write("c.local", "theirs\n")
+    one.ok("add", "-f", "c.local")
+    one.ok("commit", "-qm", "local")
+    text.write("c.local", "precious\n")
+    done = text.sync("integrate", "one")
+    assert done.code == 1
+    assert "changes there are in the way: c.local" in done.out
+    assert text.read("c.local") == "precious\n"
+
+
+def test_a_union_keeps_the_mode_that_one_side_gave(text: Tree) -> None:
+    checked(text, "true")
+    text.commit("d.py", "import a\n\nprint(a)\n")
+    one = text.worktree("one")
+    one.write("d.py", "import a\nimport b\n\nprint(a)\n")
+    (one.path / "d.py").chmod(0o755)
+    one.ok("commit", "-qam", "b")
+    text.commit("d.py", "import a\nimport c\n\nprint(a)\n")
+    assert "d.py: both sides' insertions are kept" in text.synced("integrate", "one")
+    assert text.ok("ls-files", "-s", "d.py").startswith("100755")
+
+
+def test_the_check_has_the_submodules_that_the_clone_has(text: Tree, tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    text.ok("clone", "-q", ".", str(library))
+    text.ok("submodule", "--quiet", "add", str(library), "lib")
+    text.ok("commit", "-qm", "lib")
+    checked(text, "test -e lib/f.txt")
+    work(text, "one", 3)
+    assert "one  landed" in text.synced("integrate", "one")
+
+
+def test_untracked_files_may_be_forgotten_ones(text: Tree) -> None:
+    work(text, "one", 3).write("forgotten.py", "")
+    assert "one  not ready: uncommitted changes" in text.synced("integrate")
+
+
 def kill_at(text: Tree, seconds: float, *words: str) -> int:
     """Run agentsync in a group of its own and kill the whole group after a while; its exit code."""
     process = text.start(*words)

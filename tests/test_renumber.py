@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from conftest import Tree
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -121,3 +122,50 @@ def test_the_same_migration_landed_under_another_number_is_left_out_and_a_like_o
     like = fork | {"db/migrations/00002_tags.sql": "create table tags (id int, title text);\n"}
     with pytest.raises(RefusedError, match="need a person"):
         make_plan(series, trees(base, fork, like), NOW)
+
+
+def test_a_yaml_master_includes_what_moved() -> None:
+    series = Series("db/changelog/changes", next(one for one in LAYOUTS if one.name == "liquibase"))
+    change = "databaseChangeLog:\n- changeSet:\n    id: {0}\n    author: x\n    changes: [{1}]\n"
+    include = "- include:\n    file: changes/{0}\n    relativeToChangelogFile: true\n"
+    master = "db/changelog/master.yaml"
+    fork = {f"{series.folder}/001-a.yaml": change.format("001", "a"),
+            master: "databaseChangeLog:\n" + include.format("001-a.yaml")}  # fmt: skip
+    base, branch = (
+        {**fork, f"{series.folder}/002-{name}.yaml": change.format("002", name),
+         master: fork[master] + include.format(f"002-{name}.yaml")}
+        for name in ("b", "c")
+    )  # fmt: skip
+    merged = landed(series, base, fork, branch)
+    assert merged[master] == base[master] + include.format("003-c.yaml")
+    assert merged[f"{series.folder}/003-c.yaml"] == change.format("003", "c")
+
+
+def test_dumps_and_imports_name_what_moved(main: Tree) -> None:
+    row = "('{0}'),\n"
+    rows = "".join(row.format(f"202301{day:02}000000") for day in range(1, 9)) + row.format("20240101000000")
+    main.write("db/migrate/20240101000000_a.rb", "class A; end\n")
+    main.write("db/structure.sql", "INSERT INTO schema_migrations VALUES\n" + rows)
+    main.write("shop/__init__.py", "")
+    main.write("shop/migrations/__init__.py", "")
+    main.write("shop/migrations/0001_a.py", "class Migration:\n    dependencies = []\n")
+    main.ok("add", ".")
+    main.ok("commit", "-qm", "series")
+    one, two = main.worktree("one"), main.worktree("two")
+    for tree, stamp in ((one, "20240301000000"), (two, "20240201000000")):
+        name = tree.path.name
+        tree.write(f"db/migrate/{stamp}_{name}.rb", f"class {name.title()}; end\n")
+        head, first, *rest = tree.read("db/structure.sql").splitlines(keepends=True)
+        lines = [first, row.format(stamp), *rest] if tree is two else [first, *rest, row.format(stamp)]
+        tree.write("db/structure.sql", "".join([head, *lines]))
+        tree.write(f"shop/migrations/0002_{name}.py", "class Migration:\n    dependencies = [('shop', '0001_a')]\n")
+        tree.write(f"test_{name}.py", f"import_module('shop.migrations.0002_{name}')\n")
+        tree.ok("add", ".")
+        tree.unhooked("commit", "-qm", name)
+    main.ok("merge", "-q", "--no-edit", "one")
+    two.sync("sync")
+    assert two.read("test_two.py") == "import_module('shop.migrations.0003_two')\n"
+    stamp = next(path.name[:14] for path in (two.path / "db/migrate").glob("*_two.rb"))
+    assert stamp > "20240301000000"
+    assert row.format(stamp) in two.read("db/structure.sql")
+    assert "20240201000000" not in two.read("db/structure.sql")

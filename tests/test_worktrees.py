@@ -71,6 +71,7 @@ def test_database_names_are_plain_and_differ(one: str, other: str) -> None:
 
 def test_set_up_runs_only_once_trusted(main: Tree) -> None:
     configure(main, worktree_setup='["echo ran > ran.txt"]')
+    assert main.sync("trust", "--yes", AGENTSYNC_AGENT="bot").code == 1
     done = main.sync("worktree", "add", "one")
     assert "agentsync trust" in done.err
     main.synced("trust", "--yes")
@@ -156,7 +157,7 @@ def test_commits_of_a_submodule_go_nowhere_with_their_worktree(main: Tree, tmp_p
         done = main.sync("worktree", "remove", "one", *flags)
         assert done.code == 1
         assert 'submodule "lib"' in done.err
-    inner.ok("push", "-q", "origin", "HEAD:newer")
+    inner.ok("push", "-q", "origin", "HEAD:refs/heads/newer")
     main.ok("merge", "-q", "--no-edit", "one")
     main.synced("worktree", "remove", "one")
 

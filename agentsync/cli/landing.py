@@ -125,7 +125,7 @@ def integrate(branches: tuple[str, ...], dry_run: bool, as_json: bool, agent: st
     with lander(here.repo):
         ready, unready = ([name.removeprefix(HEADS) for name in branches], []) if branches else ready_branches(land)
         outcomes = land_all(land, ready, dry_run=dry_run) + unready
-        trouble = "" if dry_run else after_landing(land, outcomes)
+    trouble = "" if dry_run else after_landing(land, outcomes)
     if as_json:
         answer_json({"branches": [_outcome_facts(one) for one in outcomes], "after": trouble or None})
     else:

@@ -7,7 +7,7 @@ import click
 from agentsync.cli.here import open_here
 from agentsync.cli.output import answer, answer_json
 from agentsync.errors import RefusedError, UsageError
-from agentsync.holders.identity import in_agent_tool, validate_agent
+from agentsync.holders.identity import acts_for_an_agent, validate_agent
 from agentsync.phases.phase import PHASES, Phase, current_phase, switch_phase
 from agentsync.text import show_time
 
@@ -34,8 +34,8 @@ def phase(name: str, agent: str, as_json: bool) -> int:
         return 0
     if name not in PHASES:
         raise UsageError(f"{name!r} is no phase", "one of: " + ", ".join(PHASES), "agentsync phase")
-    if in_agent_tool(here.repo.environ):
-        raise RefusedError("only a person switches phases", "an agent's tool runs this", "agentsync phase")
+    if acts_for_an_agent(here.repo.environ):
+        raise RefusedError("only a person switches phases", "an agent runs this", "agentsync phase")
     if name == "integration" and not agent:
         way_on = "agentsync phase integration --agent NAME"
         raise UsageError("whose integration?", "one agent changes what is shared", way_on)

@@ -14,7 +14,7 @@ from agentsync.config.trust import approve, configured_commands, is_trusted
 from agentsync.errors import RefusedError, UsageError
 from agentsync.git.refs import HEADS, resolve_ref
 from agentsync.git.repo import discover
-from agentsync.holders.identity import in_agent_tool
+from agentsync.holders.identity import acts_for_an_agent
 from agentsync.lean import TYPE_CHECKING
 from agentsync.setup.clients.table import CLIENTS
 from agentsync.setup.doctor import examine, mend
@@ -151,8 +151,8 @@ def trust(yes: bool, dry_run: bool, as_json: bool) -> int:
         answer(f"{'new    ' if row in fresh else 'trusted'}  {row.key}: {one_line(row.command, 1000)}")
     if not fresh or dry_run:
         return 0
-    if in_agent_tool(repo.environ):
-        raise RefusedError("only a person approves commands", "an agent's tool runs this", "agentsync trust --dry-run")
+    if acts_for_an_agent(repo.environ):
+        raise RefusedError("only a person approves commands", "an agent runs this", "agentsync trust --dry-run")
     if not yes and not sys.stdin.isatty():
         raise UsageError("nobody can be asked here", "read the commands, then approve them", "agentsync trust --yes")
     if not yes and not click.confirm(f"Approve {len(fresh)} new command(s)?", err=True):
@@ -170,8 +170,8 @@ def uninstall(yes: bool) -> int:
     repository are listed, not touched.
     """
     repo = discover(dict(os.environ))
-    if in_agent_tool(repo.environ):
-        raise RefusedError("only a person uninstalls", "an agent's tool runs this", "agentsync status")
+    if acts_for_an_agent(repo.environ):
+        raise RefusedError("only a person uninstalls", "an agent runs this", "agentsync status")
     if not yes and not sys.stdin.isatty():
         raise UsageError("nobody can be asked here", "every lock and claim would go", "agentsync uninstall --yes")
     if not yes and not click.confirm("Remove agentsync from this clone?", err=True):

@@ -58,6 +58,12 @@ def in_agent_tool(environ: Mapping[str, str]) -> bool:
     return any(environ.get(name) for name in AGENT_TOOL_VARIABLES)
 
 
+def acts_for_an_agent(environ: Mapping[str, str]) -> bool:
+    """Whether an agent runs us: its tool does, or it gave its name. What only a person may do is refused then."""
+    name = environ.get("AGENTSYNC_AGENT", "")
+    return in_agent_tool(environ) or bool(name and not name.startswith(HUMAN))
+
+
 def _is_plain(char: str) -> bool:
     return char.isalnum() or char in "._-"
 

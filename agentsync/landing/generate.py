@@ -7,7 +7,7 @@ import os
 from agentsync.config.trust import is_trusted
 from agentsync.landing.room import enter_room, run_command, written_in_room
 from agentsync.lean import TYPE_CHECKING, NamedTuple
-from agentsync.merging.generated import KNOWN
+from agentsync.merging.generated import PACKAGE_MANAGERS
 from agentsync.text import one_line
 
 if TYPE_CHECKING:
@@ -51,6 +51,6 @@ def regenerate(repo: Repo, tree: str, stale: Sequence[Stale]) -> Regenerated:
 def _reason_not_to(repo: Repo, command: str) -> str:
     if not command:
         return "nothing says how it is made ([regenerate] commands in agentsync.toml)"
-    if command in dict(KNOWN).values() or is_trusted(repo, command):
+    if command in PACKAGE_MANAGERS or is_trusted(repo, command):
         return ""
     return f"its command is not trusted (agentsync trust): {one_line(command, 80)}"

@@ -72,7 +72,7 @@ def ready_branches(land: Lander) -> tuple[list[str], list[Outcome]]:
         unfinished = [task for task in mine if task != task_of(head.branch)]
         if unfinished:
             unready.append(Outcome(name, "not ready", f"{holder.key} has not finished task {unfinished[0]}"))
-        elif git_elsewhere(land.repo.environ, one.top, "status", "--porcelain", "-uno", ok=()).out:
+        elif git_elsewhere(land.repo.environ, one.top, "status", "--porcelain", ok=()).out:
             unready.append(Outcome(name, "not ready", f"uncommitted changes in {one_line(one.top, 200)}"))
         else:
             ready.append((int(land.repo.git("log", "-1", "--format=%ct", head.commit).out), name))
@@ -206,9 +206,12 @@ def _catch_up(land: Lander, ref: str, tip: str) -> None:
 
 
 def after_landing(land: Lander, outcomes: Sequence[Outcome]) -> str:
-    """Run `[integrate] after`, once trusted, where something landed; what went wrong, empty when nothing did."""
+    """Run `[integrate] after`, once trusted, where something landed or became ready; what went wrong, else empty.
+
+    What it starts in the background goes on, such as an agent; it may land itself, so nobody may be landing any more.
+    """
     command = land.rules.config.text("integrate.after")
-    landed = [one for one in outcomes if one.state == "landed"]
+    landed = [one for one in outcomes if one.state in ("landed", "ready") and one.commit]
     if not command or not landed:
         return ""
     try:
@@ -216,5 +219,6 @@ def after_landing(land: Lander, outcomes: Sequence[Outcome]) -> str:
     except AgentsyncError as error:
         return f"{error.what} ({error.next_command})"
     extra = {"AGENTSYNC_LANDED": " ".join(one.branch for one in landed), "AGENTSYNC_COMMIT": landed[-1].commit}
-    ran = run_command(land.repo, command, land.repo.top, float(land.rules.config.number("integrate.timeout")), extra)
+    seconds = float(land.rules.config.number("integrate.timeout"))
+    ran = run_command(land.repo, command, land.repo.top, seconds, extra, ends_all=False)
     return "" if ran.passed else f"[integrate] after: {ran.why}, see {ran.log}"

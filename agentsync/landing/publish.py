@@ -7,13 +7,14 @@ import os
 import re
 
 from agentsync.errors import GitError, RefusedError
+from agentsync.git.objects import tree_changes
 from agentsync.git.refs import attached_branches, head_of, resolve_ref, worktrees
 from agentsync.git.repo import git_elsewhere, private_dir_of
 from agentsync.git.trees import changed_paths
 from agentsync.judging.landing import begin, end
 from agentsync.landing.follow import follow, follow_submodules
 from agentsync.lean import TYPE_CHECKING
-from agentsync.text import one_line, shell_word
+from agentsync.text import one_line, shell_word, show_path
 
 if TYPE_CHECKING:
     from agentsync.git.refs import Worktree
@@ -91,17 +92,34 @@ def _require_free(repo: Repo, place: Worktree, ref: str, old: str, new: str) -> 
         raise MovedError(f"{ref.removeprefix('refs/heads/')} moved meanwhile", "", "agentsync status")
     git_elsewhere(repo.environ, place.top, "update-index", "-q", "--refresh", ok=())
     tried = git_elsewhere(repo.environ, place.top, "read-tree", "-n", "-m", "-u", old, new, ok=())
-    if tried.code == 0:
+    ignored = _ignored_in_the_way(repo, place, old, new)
+    if tried.code == 0 and not ignored:
         return
     said = tried.err.decode("utf-8", "replace")
     names = re.findall(r"Entry '(.*?)' |working tree file '(.*?)'|^\t(.+)$", said, re.MULTILINE)
-    files = [next(part for part in found if part) for found in names]
+    files = [next(part for part in found if part) for found in names] + ignored
     shown = ", ".join(one_line(name, 80) for name in files[:5]) or one_line(said.strip().rpartition("\n")[2])
     raise RefusedError(
         f"{ref.removeprefix('refs/heads/')} is checked out in {place.top}, and changes there are in the way: {shown}",
         "nothing moved; commit or stash them first",
         f"git -C {shell_word(place.top)} status",
     )
+
+
+def _ignored_in_the_way(repo: Repo, place: Worktree, old: str, new: str) -> list[str]:
+    """Files that git ignores there and would write over: what stands where something is added."""
+    top = os.fsencode(place.top)
+    added = [change for change in tree_changes(repo, old, new) if change.new and not change.old]
+    there = [change for change in added if os.path.isfile(os.path.join(top, change.path))]
+    found = []
+    for change in there:
+        tracked = git_elsewhere(
+            repo.environ, place.top, "--literal-pathspecs", "ls-files", "--", change.path, ok=()
+        ).out
+        content = git_elsewhere(repo.environ, place.top, "hash-object", "--", change.path, ok=()).out.decode().strip()
+        if not tracked and content != change.new:
+            found.append(show_path(change.path))
+    return found
 
 
 def _swap(repo: Repo, ref: str, old: str, new: str) -> None:

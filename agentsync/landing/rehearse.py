@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from agentsync.errors import RefusedError
 from agentsync.git.merge_file import merge_lines
-from agentsync.git.objects import cat_file
-from agentsync.git.trees import Conflict, Entry, edited_tree, merge_trees, write_blob
+from agentsync.git.objects import cat_file, tree_changes
+from agentsync.git.trees import Conflict, Entry, edited_tree, merge_base, merge_trees, write_blob
 from agentsync.lean import TYPE_CHECKING, NamedTuple
-from agentsync.merging.generated import Generator, generator_of
+from agentsync.merging.generated import PACKAGE_MANAGERS, Generator, generator_of
 from agentsync.merging.insertions import union
 from agentsync.merging.three_way import ConflictError
 from agentsync.migrations.renumber import Renumbering, edits_of, renumbering, told
@@ -23,7 +23,7 @@ FILES = ("100644", "100755")
 
 
 class Stale(NamedTuple):
-    """A generated file that both sides changed, and how it is made anew."""
+    """A generated file that both sides changed, whether git could merge it or not, and how it is made anew."""
 
     path: bytes
     maker: Generator
@@ -76,17 +76,38 @@ def rehearse(repo: Repo, rules: InForce, base: str, branch: str, *, onto_base: b
             if conflict.path in owned:
                 continue
             maker = generator_of(conflict.path, rules.config)
-            side = conflict.ours or conflict.theirs
-            if maker and side:
+            if maker and conflict.ours and conflict.theirs:
                 stale.append(Stale(conflict.path, maker))
-                changes[conflict.path] = side
+                changes[conflict.path] = conflict.ours
             elif (text := _union(repo, cat, conflict)) is not None:
                 unions.append(conflict.path)
-                changes[conflict.path] = Entry(side.mode if side else FILES[0], write_blob(repo, text))
+                changes[conflict.path] = Entry(_merged_mode(conflict), write_blob(repo, text))
             else:
                 conflicts.append(conflict)
+    known = {one.path for one in stale} | owned
+    stale += [one for one in _merged_anyway(repo, rules, base, branch) if one.path not in known]
     tree = edited_tree(repo, merged.tree, changes)
     return Rehearsal(tree, tuple(conflicts), tuple(stale), tuple(unions), changes, tuple(told(plans)))
+
+
+def _merged_anyway(repo: Repo, rules: InForce, base: str, branch: str) -> list[Stale]:
+    """Generated files that both sides changed and git merged: what fits as text need not be what their tool makes."""
+    fork = merge_base(repo, base, branch)
+    sides = [{change.path: change.new for change in tree_changes(repo, fork, tip)} for tip in (base, branch)]
+    found = []
+    for path in sorted(sides[0].keys() & sides[1].keys()):
+        maker = generator_of(path, rules.config) if sides[0][path] and sides[1][path] else None
+        same_lock = maker is not None and maker.command in PACKAGE_MANAGERS and sides[0][path] == sides[1][path]
+        if maker and not same_lock:
+            found.append(Stale(path, maker))
+    return found
+
+
+def _merged_mode(conflict: Conflict) -> str:
+    """The mode that either side gave a file, else the one that it has."""
+    modes = [side.mode for side in (conflict.ours, conflict.theirs, conflict.base) if side]
+    changed = [mode for mode in modes if conflict.base and mode != conflict.base.mode]
+    return (changed or modes)[0]
 
 
 def _owned(plans: Renumbering) -> set[bytes]:

@@ -49,7 +49,22 @@ def enter_room(repo: Repo, tree: str) -> str:
     whole = ("-c", "core.sparseCheckout=false")
     git_elsewhere(repo.environ, place, *_NO_HOOKS, *whole, "read-tree", "--reset", "-u", tree)
     git_elsewhere(repo.environ, place, "clean", "-ffdq")
+    _enter_submodules(repo, place)
     return place
+
+
+def _enter_submodules(repo: Repo, place: str) -> None:
+    """Check out the submodules that this clone has, from its own copies: nothing is fetched."""
+    names = git_elsewhere(repo.environ, place, "config", "--file", ".gitmodules", "--name-only", "--get-regexp",
+                          r"^submodule\..*\.path$", ok=()).out.decode("utf-8", "surrogateescape")  # fmt: skip
+    for key in names.splitlines():
+        name = key.removeprefix("submodule.").removesuffix(".path")
+        own = os.path.join(repo.common_dir, "modules", name)
+        if os.path.isdir(own):
+            path = git_elsewhere(repo.environ, place, "config", "--file", ".gitmodules", key).out.decode().strip()
+            settings = ("-c", f"submodule.{name}.url={own}", "-c", "protocol.file.allow=always")
+            words = (*_NO_HOOKS, *settings, "submodule", "--quiet", "update", "--init", "--force", "--", path)
+            git_elsewhere(repo.environ, place, *words, ok=())
 
 
 def written_in_room(repo: Repo, paths: Sequence[bytes]) -> str:
@@ -59,8 +74,16 @@ def written_in_room(repo: Repo, paths: Sequence[bytes]) -> str:
     return git_elsewhere(repo.environ, place, "write-tree").out.decode().strip()
 
 
-def run_command(repo: Repo, command: str, folder: str, seconds: float, extra: Mapping[str, str] | None = None) -> Ran:
-    """Run a shell command, its output to a file; all that it started ends with it.
+def run_command(
+    repo: Repo,
+    command: str,
+    folder: str,
+    seconds: float,
+    extra: Mapping[str, str] | None = None,
+    *,
+    ends_all: bool = True,
+) -> Ran:
+    """Run a shell command, its output to a file; all that it started ends with it, or only when it takes too long.
 
     `seconds` bounds it. Nothing of an agent's or git's hook environment that names a repository reaches it.
     """
@@ -75,9 +98,10 @@ def run_command(repo: Repo, command: str, folder: str, seconds: float, extra: Ma
             code = process.wait(seconds)
             why = "" if code == 0 else f"it ended with {code}"
         except subprocess.TimeoutExpired:
-            why = f"it took more than {int(seconds)}s"
+            why, ends_all = f"it took more than {int(seconds)}s", True
         finally:
-            _end_group(process)
+            if ends_all or process.poll() is None:
+                _end_group(process)
     return Ran(not why, why, log)
 
 

@@ -24,6 +24,7 @@ KNOWN = (
     ("Gemfile.lock", "bundle lock"),
     ("composer.lock", "composer update --lock --no-scripts"),
 )
+PACKAGE_MANAGERS = {command for _, command in KNOWN}
 
 
 class Generator(NamedTuple):

@@ -49,10 +49,18 @@ def make_plan(series: Series, trees: Trees, now: datetime) -> Plan:
     moves = _moves(series, own, names)
     renamed = {**copies, **moves}
     stems = {rewriter.stem(series.name_of(old)): rewriter.stem(series.name_of(new)) for old, new in renamed.items()}
-    first = Plan(series.folder, moves, copies, {}, rewriter.words({k: v for k, v in stems.items() if k != v}))
+    words = rewriter.words({k: v for k, v in stems.items() if k != v})
+    first = Plan(series.folder, series.app, _stamps(series, renamed), moves, copies, words=words)
     plan = rewriter.complete(series, trees, own, first)
     verify(series, trees, plan)
     return plan
+
+
+def _stamps(series: Series, renamed: Mapping[str, str]) -> dict[str, str]:
+    """The time stamps that change, in the digits that a dump of the schema lists."""
+    pairs = [[number_in(series.layout, series.name_of(path)) for path in pair] for pair in renamed.items()]
+    texts = [[re.sub(r"\D", "", number.text) if number else "" for number in pair] for pair in pairs]
+    return {old: new for old, new in texts if old != new and is_stamp(old)}
 
 
 def _migrations(series: Series, rewriter: Rewriter, trees: Trees, brought: Tree) -> list[Brought]:

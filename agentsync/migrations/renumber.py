@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agentsync.git.objects import CatFile
     from agentsync.git.repo import Repo
 
+_DUMPS = ("structure.sql", "schema.sql")  # Rails', Ecto's and dbmate's list the migrations that they hold
 _MOST_BYTES = 1 << 20  # a larger file is data, which names no migration
 
 
@@ -131,6 +132,8 @@ def _with_names(plan: Plan, path: str, content: bytes) -> bytes:
     if path in plan.patterns:
         pattern, text = plan.patterns[path]
         return re.sub(pattern.encode(), text.encode(), content, count=1)
+    if path.endswith(_DUMPS):
+        content = replace_stamps(content, plan.stamps)
     if all(word.isdigit() for word in plan.words):
         return replace_stamps(content, plan.words)
     if "migrations/" in path and path.endswith(".py"):
@@ -140,7 +143,7 @@ def _with_names(plan: Plan, path: str, content: bytes) -> bytes:
 
 def _django_pairs(plan: Plan, content: bytes) -> bytes:
     """Another app's migrations name one of this app by a pair; a stem alone may be their own."""
-    app = plan.series.rpartition("/")[0].rpartition("/")[2].encode()
+    app = plan.app.encode()
     for old, new in plan.words.items():
         pattern = rb"((['\"])" + re.escape(app) + rb"\2\s*,\s*(['\"]))" + re.escape(old.encode()) + rb"(?=\3)"
         content = re.sub(pattern, rb"\g<1>" + new.encode(), content)

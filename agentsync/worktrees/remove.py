@@ -127,8 +127,8 @@ def _require_commits_kept(repo: Repo, worktree: Worktree) -> None:
         words = (f"--git-dir={git_dir}", "rev-list", "--max-count=1", "--all", "HEAD", "--not", "--remotes")
         if git_elsewhere(repo.environ, repo.common_dir, *words, ok=()).out:
             what = f"submodule {quoted(name, 80)} of {worktree.top} has commits that no remote has"
-            place = os.path.join(worktree.top, name)
-            raise RefusedError(what, "they would go with it; push them first", f"git -C {shell_word(place)} push")
+            way_on = f"git -C {shell_word(os.path.join(worktree.top, name))} push origin HEAD:refs/heads/NAME"
+            raise RefusedError(what, "they would go with it; push them first", way_on)
 
 
 def _modules(worktree: Worktree) -> dict[str, str]:

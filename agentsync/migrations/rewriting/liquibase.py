@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from agentsync.migrations.series import Series
 
 
+_YAML_INCLUDE = re.compile(rb"\s*(-\s*include\s*:|relativeToChangelogFile\s*:\s*\w+|)\s*$")
+
+
+def _indent(line: bytes) -> int:
+    return len(line) - len(line.lstrip())
+
+
 class Liquibase(Rewriter):
     """The master file includes the others in their order; numbered changeSet ids follow their file's number."""
 
@@ -26,7 +33,8 @@ class Liquibase(Rewriter):
             before, after = (number_in(series.layout, series.name_of(path)) for path in (old, new))
             changed = replace_words(content, plan.words)
             if before and after:
-                pattern = rb"(\bid\s*[=:]\s*[\"']?)" + re.escape(before.text.encode()) + rb"(?=[-_.\"'])"
+                number = re.escape(before.text.encode())
+                pattern = rb"(?m)(\bid\s*[=:]\s*[\"']?)" + number + rb"(?=[-_.\"']|[ \t]*\r?$)"
                 changed = re.sub(pattern, rb"\g<1>" + after.text.encode(), changed)
             if changed != content:
                 writes[new] = changed
@@ -48,11 +56,18 @@ class Liquibase(Rewriter):
         fork, branch, base = (trees.read(side[path]).splitlines(keepends=True) for side in sides)
         changes = list(_line_changes(fork, branch))
         added = [line for sign, line in changes if sign == "+"]
-        if not added or len(added) != len(changes) or not all(any(name in line for name in names) for line in added):
+        named = [line for line in added if any(name in line for name in names)]
+        others = [line for line in added if line not in named and not _YAML_INCLUDE.match(line)]
+        if not named or others or len(added) != len(changes):
             return b""
         last = max((i for i, line in enumerate(base) if b"include" in line), default=-1)
         if last < 0:
             return b""
+        depth, is_yaml = _indent(base[last]), base[last].lstrip().startswith(b"-")
+        while is_yaml and last + 1 < len(base) and _indent(base[last + 1]) > depth:
+            last += 1
+        if not base[last].endswith(b"\n"):
+            base[last] += b"\n"
         return b"".join([*base[: last + 1], *(replace_words(line, plan.words) for line in added), *base[last + 1 :]])
 
 

@@ -42,10 +42,13 @@ class Plan(NamedTuple):
 
     `moves`: path on the branch to path after; `copies`: path on the branch to the path where base has landed the
     same migration; `writes`: path after to content; `words`: names to replace in the other files that the branch
-    changed; `patterns`: path to a regular expression and what replaces it there.
+    changed; `patterns`: path to a regular expression and what replaces it there; `stamps`: time stamps that a dump of
+    the schema lists; `app`: the label by which others name a Django app.
     """
 
     series: str = ""
+    app: str = ""
+    stamps: Mapping[str, str] = {}
     moves: Mapping[str, str] = {}
     copies: Mapping[str, str] = {}
     writes: Mapping[str, bytes] = {}
@@ -75,7 +78,8 @@ def replace_words(text: bytes, words: Mapping[str, str]) -> bytes:
         return text
     known = {old.encode(): new.encode() for old, new in words.items()}
     either = b"|".join(re.escape(old) for old in sorted(known, key=len, reverse=True))
-    return re.sub(rb"(?<![\w.-])(" + either + rb")(?![\w-])", lambda found: known[found[1]], text)
+    before = rb"(?:(?<=migrations\.)|(?<![\w.-]))"  # a module's path, as tests import it, or a word of its own
+    return re.sub(before + rb"(" + either + rb")(?![\w-])", lambda found: known[found[1]], text)
 
 
 class Rewriter:

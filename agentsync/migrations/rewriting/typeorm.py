@@ -29,4 +29,4 @@ class Typeorm(Rewriter):
 def replace_stamps(text: bytes, stamps: Mapping[str, str]) -> bytes:
     """Replace time stamps wherever their digits stand on their own, also at the end of a class's name."""
     known = {old.encode(): new.encode() for old, new in stamps.items()}
-    return re.sub(rb"(?<!\d)\d{13}(?!\d)", lambda found: known.get(found[0], found[0]), text)
+    return re.sub(rb"(?<!\d)\d{10,17}(?!\d)", lambda found: known.get(found[0], found[0]), text)
