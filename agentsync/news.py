@@ -8,6 +8,7 @@ from agentsync.forecast.cache import BASE, read_last
 from agentsync.forecast.words import clash_lines
 from agentsync.gates.unseen import untold
 from agentsync.git.refs import head_of, worktrees
+from agentsync.git.repo import read_line
 from agentsync.holders.registry import private_file, write_private
 from agentsync.landing.hand_back import task_of
 from agentsync.lean import TYPE_CHECKING
@@ -27,12 +28,18 @@ if TYPE_CHECKING:
 
 
 def _told(scene: Scene) -> Record:
-    """What this worktree was told last: base's commit, how far the journal was read, awaited paths, locks named."""
+    """What was told here last: base's commit, how far the journal was read, awaited paths, locks named."""
     try:
-        with open(private_file(scene.repo, "told"), "rb") as file:
+        with open(private_file(scene.repo, _told_file(scene)), "rb") as file:
             return load(file.read())
     except (OSError, StateError):
         return {}
+
+
+def _told_file(scene: Scene) -> str:
+    """Who only names this worktree, such as a desktop agent, does not take the news of who works in it."""
+    works_here = read_line(private_file(scene.repo, "holder")).partition(" ")[0]
+    return "told" if works_here in ("", scene.holder.key) else f"told.{scene.holder.agent}"
 
 
 def news(scene: Scene) -> list[str]:
@@ -57,7 +64,7 @@ def news(scene: Scene) -> list[str]:
     waiting = [path for path, keys in holders.items() if keys - {scene.holder.key}]
     facts: Record = {"base": base, "journal": end, "awaited": waiting, "locks": list(locks), "clashes": list(clashes),
                      "contracts": list(contracts), "backs": list(backs)}  # fmt: skip
-    write_private(scene.repo, "told", dump(facts).decode())
+    write_private(scene.repo, _told_file(scene), dump(facts).decode())
     return lines
 
 
@@ -68,12 +75,12 @@ def new_conflicts(scene: Scene) -> list[str]:
     clashes = _conflicts_to_come(scene)
     fresh = [line for key, words in clashes.items() if key not in known for line in words]
     if fresh:
-        write_private(scene.repo, "told", dump({**told, "clashes": list(clashes)}).decode())
+        write_private(scene.repo, _told_file(scene), dump({**told, "clashes": list(clashes)}).decode())
     return fresh
 
 
 def _base_moved(scene: Scene, before: str, now: str) -> list[str]:
-    if not before or before == now:
+    if not before or before == now or scene.contains(head_of(scene.repo).commit, now):
         return []
     count = scene.repo.git("rev-list", "--count", f"{before}..{now}", ok=()).out.decode().strip()
     base = scene.rules.base

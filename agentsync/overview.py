@@ -66,7 +66,11 @@ def overview(repo: Repo, rules: InForce, snapshot: Snapshot) -> list[Overview]:
                 ahead=ahead,
                 behind=behind,
                 dirty=bool(git_elsewhere(repo.environ, worktree.top, "status", "--porcelain", ok=()).out),
-                tasks=[claim.id for claim in claims if claim.holder.worktree == worktree.id and not claim.done],
+                tasks=[
+                    claim.id if holder is None or claim.holder == holder else f"{claim.id} of {claim.holder.agent}"
+                    for claim in claims
+                    if claim.holder.worktree == worktree.id and not claim.done
+                ],
                 locks=[show_target(one.lock.target) for one in held if one.lock.holder.worktree == worktree.id],
                 conflicts=conflicts.get(worktree.id, []),
                 seen=int(time.time() - seen) if seen else None,

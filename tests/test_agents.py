@@ -172,6 +172,38 @@ def test_an_exclusive_path_is_not_taken_without_its_last_version(main: Tree, one
     assert "git merge one" in done.err
 
 
+def test_a_lock_is_refused_also_where_another_rule_says_nothing(main: Tree, one: Tree, two: Tree) -> None:
+    configure(main, phases_sequential=["shared.txt"], protect_paths=["src/**"], enforce_protected="warn")
+    for path in ("shared.txt", "src/app.py"):
+        one.synced("lock", path)
+        assert "is locked by one@one" in hook(two, "claude", edit("claude", two.path, path)).err
+
+
+def test_a_conflict_with_an_edit_since_the_last_look_is_told(one: Tree, two: Tree) -> None:
+    for tree in (two, one):
+        tree.write("src/app.py", f"{tree.path.name}\n")
+        assert allowed(hook(tree, "claude", edit("claude", tree.path, "src/app.py", after=True)))
+        time.sleep(2)  # the look outlives the hook
+    said = ""
+    until = time.monotonic() + 20
+    while "conflict in src/app.py" not in said and time.monotonic() < until:
+        said += context(hook(two, "claude", edit("claude", two.path, "src/app.py", after=True)))
+        time.sleep(0.3)
+    assert "conflict in src/app.py" in said
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["git -C {git}/agentsync/store.git update-ref -d refs/heads/state", "cd {git} && rm -rf agentsync",
+     "cd {git}/agentsync/store.git && git branch -D state", "find {git}/hooks -delete", "rm -f {git}/hooks/*"],
+)  # fmt: skip
+def test_the_state_is_not_tampered_with_from_anywhere(main: Tree, one: Tree, command: str) -> None:
+    for tree in (main, one):
+        done = hook(tree, "claude", shell("claude", tree.path, command.format(git=main.path / ".git")))
+        assert done.code == 2, command
+        assert "agentsync: refused" in done.err
+
+
 def test_a_hand_made_marker_holds_before_the_edit(one: Tree, two: Tree) -> None:
     one.synced("status")
     one.write("shared.txt.agent-lock", "one\n")
@@ -273,6 +305,20 @@ def test_a_client_whose_shell_runs_no_git_hooks_is_asked_about_what_it_commits(o
     two.ok("checkout", "-q", "--", "shared.txt")
     two.write("src/app.py", "x\n")
     assert allowed(hook(two, "gemini", shell("gemini", two.path, "git commit -am x")))
+
+
+def test_only_what_a_commit_takes_is_asked_about_there(main: Tree, one: Tree, two: Tree) -> None:
+    one.synced("lock", "src/app.py")
+    two.write("src/other.py", "x\n")
+    ask = [("git add src && git commit -m x", True), ("git add src/app.py src/other.py && git commit -m x", True)]
+    for command, fine in ask:
+        assert allowed(hook(two, "gemini", shell("gemini", two.path, command))) is fine, command
+    two.write("src/app.py", "changed\n")
+    for command in ("git commit -m x src/app.py", "git commit -o src/app.py -m x", "git -C . commit -am x",
+                    "git stage src && git commit -m x", "cd src && git add .. && git commit -m x"):  # fmt: skip
+        done = hook(two, "gemini", shell("gemini", two.path, command))
+        assert "src/app.py is locked by one@one" in done.err, command
+    assert allowed(hook(two, "gemini", shell("gemini", two.path, "git commit -m x src/other.py")))
 
 
 def test_a_commit_of_other_files_passes_there_too(main: Tree, one: Tree, two: Tree) -> None:

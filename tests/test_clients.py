@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -61,7 +63,7 @@ def test_an_older_entry_is_replaced_and_none_stands_twice(client) -> None:
     done = with_hooks(client, "")
     older = done.replace('"timeout": 10', '"timeout": 99').replace('"timeoutSec": 10', '"timeoutSec": 99')
     assert json.loads(with_hooks(client, older)) == json.loads(done)
-    assert done.count("exec agentsync-hook") == len(client.hooks)
+    assert done.count(f"agentsync-hook {client.name}") == len(client.hooks)
 
 
 def test_what_somebody_adds_after_ours_moves_nothing() -> None:
@@ -228,3 +230,37 @@ def test_without_our_command_a_hook_allows(tmp_path: Path, bare_tree: Tree) -> N
 def test_the_script_of_the_hooks_is_one_of_the_package() -> None:
     project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())
     assert project["project"]["scripts"]["agentsync-hook"] == "agentsync.agents.main:main"
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "out", "err"),
+    [
+        ("echo '{\"a\": 1}'", 0, '{"a": 1}\n', ""),
+        ("echo '{\"deny\": 1}'; echo why >&2; exit 2", 2, '{"deny": 1}\n', "why\n"),
+        ("echo Traceback >&2; exit 1", 0, "{}\n", ""),
+        ("exit 127", 0, "{}\n", ""),
+    ],
+)
+def test_copilots_hook_allows_when_ours_fails(tmp_path: Path, script: str, code: int, out: str, err: str) -> None:
+    """Copilot CLI takes any other exit for a refusal."""
+    program = tmp_path / "agentsync-hook"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    entry = dict(CLIENTS["copilot"].hooks)["preToolUse"]
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", str(entry["bash"])], env=path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (code, out, err)
+
+
+def test_doctor_says_when_a_clients_hooks_are_gone_or_off(main: Tree) -> None:
+    main.synced("init", "--yes", "--agents", "claude,aider")
+    settings = main.path / ".claude/settings.json"
+    text = settings.read_text()
+    settings.write_text(json.dumps({**json.loads(text), "disableAllHooks": True}))
+    assert "disableAllHooks" in main.sync("doctor").out
+    settings.write_text("{}")
+    assert "nothing of ours is in" in main.sync("doctor").out
+    settings.write_text("// mine\n" + text)
+    assert "nothing of ours is in" not in main.sync("doctor").out
+    main.write(".aider.conf.yml", "read: [X.md]\ngit-commit-verify: true  # set by agentsync\n")
+    assert "sets this otherwise: read: [AGENTS.md]" in main.sync("doctor").out

@@ -20,6 +20,18 @@ def around(folder: str) -> Surroundings | None:
 
 
 REFUSED = r"""
+git -C .git/agentsync/store.git update-ref -d refs/heads/state
+git -C .git/agentsync/store.git branch -D state
+cd .git/agentsync/store.git && git update-ref refs/heads/state HEAD~1
+cd .git && rm -rf agentsync hooks
+find .git/hooks -delete
+find .git/agentsync -type f -exec rm {} +
+rm -f .git/hooks/*
+rm -rf .git/agentsync
+git -c alias.ci='commit --no-verify' ci -m x
+git -c alias.ci='!git -c core.hooksPath=/dev/null commit' ci -qm x
+env -S 'AGENTSYNC=0 git commit -m x'
+env - AGENTSYNC=0 git commit -m x
 git commit --no-verify -m x
 git commit -n -m x
 git commit -nm x
@@ -152,6 +164,18 @@ git commit -m "$(cat <<'END'|sed s/a/b/@it's@END@)" && git commit -n
 """.strip().split("\n")
 
 ALLOWED = r"""
+git -C .git/agentsync/store.git log --oneline state
+git --git-dir=.git/agentsync/store.git branch
+git --git-dir=.git/agentsync/store.git tag -l
+git --git-dir=.git/agentsync/store.git config --get gc.auto
+cd .git && ls
+find .git/hooks -name '*.sample'
+find . -name '*.orig' -delete
+touch -r .git/hooks/pre-commit /tmp/x
+AGENTSYNC_ALLOW= git commit -m x
+git -c core.hooksPath=/dev/null merge-base a b
+agentsync uninstall --help
+git -c alias.st=status st
 git commit -m x
 git commit -m "never use --no-verify"
 git commit -m '-n'

@@ -22,7 +22,7 @@ def judge_edit(scene: Scene, paths: Sequence[bytes]) -> list[Finding]:
     """What speaks against an agent's edit of some paths."""
     findings: list[Finding] = []
     for path in paths:
-        findings += _protected(scene, path) or _phase(scene, path) or _locked(scene, path)
+        findings += [*_protected(scene, path), *_phase(scene, path), *_locked(scene, path)]
     return findings + _contracts(scene) + _scope(scene, paths)
 
 

@@ -71,7 +71,7 @@ def dialect_of(client: str, payload: dict[str, object]) -> str:
 def read_event(client: str, named: str, payload: dict[str, object]) -> Event:
     """A payload as an event; `named` is the event by the hook's own command line, for payloads that lack it."""
     dialect = dialect_of(client, payload)
-    name = _text(payload, "hook_event_name") or named
+    name = _text(payload, "hook_event_name") or named or _implied(payload)
     moment = _MOMENTS.get(name.lower().replace("_", ""), OTHER)
     folder = _text(payload, "cwd") or _first(payload.get("workspace_roots"))
     event = Event(
@@ -96,8 +96,21 @@ def read_event(client: str, named: str, payload: dict[str, object]) -> Event:
         return event._replace(kind=BEFORE_SHELL, command=_command(given.get("command")), folder=folder)
     if (tool in _EDITS or (moment == "after" and not tool)) and given.get("command") != "view":
         kind = BEFORE_EDIT if moment == "before" else AFTER_EDIT
-        return event._replace(kind=kind, paths=tuple(_paths(given, patch=tool in ("apply_patch", "patch"))))
+        return event._replace(kind=kind, paths=tuple(_paths(given, patch=_is_patch(tool, given))))
     return event
+
+
+def _implied(payload: dict[str, object]) -> str:
+    """The event of a payload that does not name it, as Copilot's in camelCase."""
+    if "toolName" not in payload:
+        return ""
+    return "postToolUse" if "toolResult" in payload else "preToolUse"
+
+
+def _is_patch(tool: str, given: dict[str, object]) -> bool:
+    """Whether an edit is a patch: by its tool's name, or by its text where the tool goes by another name."""
+    texts = (value for key in ("input", "patch") if isinstance(value := given.get(key), str))
+    return tool in ("apply_patch", "patch") or any(text.lstrip().startswith("*** Begin Patch") for text in texts)
 
 
 def _paths(given: dict[str, object], *, patch: bool) -> list[str]:

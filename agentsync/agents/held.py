@@ -19,12 +19,12 @@ _NAMED = "held-named"
 
 
 def held_by(scene: Scene) -> tuple[list[Lock], list[Claim]]:
-    """The live locks that this holder took by command, and its claims that are not done."""
+    """The live locks that this holder took, by command or by an edit, and its claims that are not done."""
     snapshot = scene.store.snapshot()
     locks = [
         one.lock
         for one in all_locks(scene.repo, snapshot)
-        if one.live and one.lock.holder == scene.holder and one.lock.kind == "command"
+        if one.live and one.lock.holder == scene.holder and one.lock.kind in ("command", "exclusive")
     ]
     claims = [claim for claim in all_claims(snapshot) if claim.holder == scene.holder and not claim.done]
     return locks, claims

@@ -119,6 +119,7 @@ def _before_shell(event: Event, environ: Mapping[str, str], folder: str) -> Answ
     named = [value for command in commands for name, value in command.variables if name == "AGENTSYNC_AGENT"]
     environ = {**environ, "AGENTSYNC_AGENT": named[-1]} if named else environ
     writes = writes_of(commands)
+    writes += _behind_links(folder, writes)
     if event.dialect in WITHOUT_HOOKS:
         writes += _committed(environ, commands)
     return _before(event, environ, folder, writes) if writes else ALLOWED
@@ -133,7 +134,7 @@ def _surroundings(environ: Mapping[str, str]) -> Callable[[str], Surroundings | 
         from agentsync.config.load import in_force
 
         if folder not in known:
-            own = around(environ, folder)
+            own = around(environ, folder) or around(environ, folder.partition("/.git/")[0].removesuffix("/.git"))
             known[folder] = None
             if own is not None and os.path.isdir(own.shared_dir):
                 branch = head_of(own).branch.removeprefix(HEADS)
@@ -148,15 +149,24 @@ def _committed(environ: Mapping[str, str], commands: Sequence[Command]) -> list[
     from agentsync.agents.shell.git_words import commit_in
 
     commit = commit_in(commands)
-    own = around(environ, commit.folder) if commit and commit.folder else None
+    own = around(environ, commit.folder) if commit else None
     if commit is None or own is None or os.path.exists(os.path.join(own.git_dir, "MERGE_HEAD")):
         return []
-    words = ("diff", "--name-only", "--no-renames", "-z")
-    names = own.git(*words, "--cached", "HEAD", ok=()).out.split(b"\0")
-    if commit.unstaged:
-        names += own.git(*words, ok=()).out.split(b"\0")
-    found = [os.path.join(own.top, os.fsdecode(name)) for name in names if name]
-    return found + [os.path.join(commit.folder, path) for path in commit.paths]
+
+    def changed(*words: str) -> list[bytes]:
+        return own.git("--literal-pathspecs", "diff", "--name-only", "--no-renames", "-z", *words, ok=()).out.split(
+            b"\0"
+        )
+
+    if commit.only:
+        names = changed("HEAD", "--", *commit.only)
+    else:
+        names = changed("HEAD") if commit.everything else changed("--cached", "HEAD")
+    if commit.added:
+        names += changed("HEAD", "--", *commit.added)
+        fresh = ("ls-files", "--others", "--exclude-standard", "-z", "--full-name", "--", *commit.added)
+        names += own.git("--literal-pathspecs", *fresh, ok=()).out.split(b"\0")
+    return [os.path.join(own.top, os.fsdecode(name)) for name in names if name]
 
 
 def _after_edit(event: Event, environ: Mapping[str, str], folder: str) -> Answer:

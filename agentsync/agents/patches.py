@@ -8,8 +8,10 @@ _HEADS = ("*** Update File: ", "*** Add File: ", "*** Delete File: ", "*** Move 
 def patched_paths(patch: str) -> list[str]:
     """Every file that a patch changes, makes, removes or moves to, as it is written there."""
     found = []
+    in_hunk = False
     for line in patch.splitlines():
-        bare = line.lstrip()  # Codex allows blanks before
+        in_hunk = (in_hunk or line.startswith("@@")) and not line.startswith("***")
+        bare = line if in_hunk else line.lstrip()  # Codex allows blanks before; in a hunk they mark a line of context
         head = next((head for head in _HEADS if bare.startswith(head)), "")
         path = bare[len(head) :].strip() if head else ""
         if path:

@@ -55,7 +55,7 @@ def guarded_finding(repo: Repo, word: str, folder: str) -> Finding | None:
     if "\0" in word or len(word) > _LONGEST:
         return None
     full = os.path.realpath(os.path.join(folder, os.path.expanduser(word)))
-    if not any(full.startswith(place + os.sep) for place in guarded_folders(repo)):
+    if not any(full == place or full.startswith(place + os.sep) for place in guarded_folders(repo)):
         return None
     from agentsync.agents.shell.dangers import guarded
 
@@ -70,6 +70,8 @@ def elsewhere_finding(own: Repo, place: Place) -> Finding | None:
     other = place.repo
     if other.common_dir != own.common_dir or other.top == own.top or own.worktree_id == MAIN_WORKTREE:
         return None
+    if place.path.startswith(b".omx/"):
+        return None  # where the leader of an OMX team keeps what its workers write
     if git_elsewhere(own.environ, other.top, "check-ignore", "-q", "--", place.path, ok=()).code == 0:
         return None  # what is shared on purpose, such as node_modules
     name = "the main worktree" if other.worktree_id == MAIN_WORKTREE else f"worktree {other.worktree_id}"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from agentsync.git.repo import Repo
 
 BASE = "base"  # how base is called among the sides
+_MOST_NOTED = 1000  # paths of one change
 _HALF = ".half"
 FRESH = 600.0  # seconds; an older forecast does not know who touches what
 
@@ -121,8 +122,11 @@ def note_looked(repo: Repo) -> None:
         os.utime(file.fileno())
 
 
-def worth_a_forecast(repo: Repo, paths: Iterable[bytes]) -> bool:
-    """Whether a commit of `paths` may change what is to come: another worktree touches one, or nobody has looked."""
+def worth_a_forecast(repo: Repo, paths: Sequence[bytes]) -> bool:
+    """Whether a change of `paths` here may change what is to come: another worktree touches one, or nobody has looked.
+
+    That this worktree touches them is noted, so that the next one to touch them looks.
+    """
     if not os.path.isdir(os.path.join(repo.common_dir, "worktrees")):
         return False
     file_name = os.path.join(folder_of(repo), "touched")
@@ -134,5 +138,23 @@ def worth_a_forecast(repo: Repo, paths: Iterable[bytes]) -> bool:
     except OSError:
         return True
     own = repo.worktree_id.encode()
-    others = {path for worktree, path in zip(words[::2], words[1::2], strict=False) if worktree != own}
+    rows = list(zip(words[::2], words[1::2], strict=False))
+    _note_touched(file_name, rows, [(own, path) for path in dict.fromkeys(paths)])
+    others = {path for worktree, path in rows if worktree != own}
     return any(path in others for path in paths)
+
+
+def _note_touched(file_name: str, known: Sequence[tuple[bytes, bytes]], touched: Sequence[tuple[bytes, bytes]]) -> None:
+    """Add what was touched since the last look, whose time stays."""
+    seen = set(known)
+    rows = [row for row in touched if row not in seen][:_MOST_NOTED]
+    if not rows:
+        return
+    text = b"\0".join(worktree + b"\0" + path for worktree, path in rows)
+    try:
+        looked = os.stat(file_name).st_mtime_ns
+        with open(file_name, "ab") as file:
+            file.write(b"\0" + text if known else text)
+        os.utime(file_name, ns=(looked, looked))
+    except OSError:
+        return

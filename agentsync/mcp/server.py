@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver.resources import FunctionResource
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import ToolAnnotations
+from pydantic import Field
 
 from agentsync import __version__
 from agentsync.judging.scene import Scene
@@ -63,8 +64,8 @@ class Tools:
         task: str,
         state: Literal["progress", "done", "released"],
         note: str = "",
-        tokens: int = 0,
-        cost_usd: float = 0,
+        tokens: Annotated[int, Field(ge=0)] = 0,
+        cost_usd: Annotated[float, Field(ge=0)] = 0,
         repo: str = "",
     ) -> Facts:
         """Report progress on your claimed task, finish it, or give it back."""

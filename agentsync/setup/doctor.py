@@ -19,7 +19,7 @@ from agentsync.holders.registry import acting_holder
 from agentsync.judging.scene import Scene
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.setup import blocks
-from agentsync.setup.clients.install import installed
+from agentsync.setup.clients.install import bare, installed, switched_off
 from agentsync.setup.clients.table import COMMAND
 from agentsync.setup.drivers import TASKS_LINE, attributes_file, install_drivers
 from agentsync.setup.excludes import LINES, add_excludes, exclude_file
@@ -172,10 +172,19 @@ def _clients(repo: Repo) -> list[Check]:
     """Agents' settings: are our entries there once and as they are now, and is what they call to be found."""
     found = installed(repo)
     checks = []
+    for one in bare(repo):
+        again = f"agentsync init --agents {one.client.name}"
+        checks.append(Check("warn", f"{one.client.name}: nothing of ours is in {one.path} any more", again))
     for one in found:
-        if one.left or one.changes:
+        if one.changes:
             again = f"agentsync init --agents {one.client.name}"
             checks.append(Check("warn", f"{one.client.name}: {one.path} is from another version", again))
+        elif switched_off(one):
+            what = f"{one.client.name}: disableAllHooks in {one.path} switches its hooks off"
+            checks.append(Check("warn", what, "take that key out"))
+        elif one.left:
+            what = f"{one.client.name}: {one.path} sets this otherwise: {one_line(one.left, 100)}"
+            checks.append(Check("warn", what, "keep yours, or change it there"))
         else:
             note = f" ({one.client.note})" if one.client.note else ""
             checks.append(Check("ok", f"{one.client.name}: {one.path}{note}"))

@@ -189,6 +189,8 @@ def _unwrapped(words: Sequence[Token], folder: str) -> tuple[list[tuple[str, str
             at += 1
         elif name in _RUNNERS and words[at + 1 : at + 2] and words[at + 1].text == "run":
             at = _after_options(words, at + 2, "")
+        elif name == "env" and (split := _split_string(words, at)) is not None:
+            words, at = split, 0
         elif name in _WRAPPERS:
             own, valued = _WRAPPERS[name]
             after = _after_options(words, at + 1, valued)
@@ -204,8 +206,17 @@ def _unwrapped(words: Sequence[Token], folder: str) -> tuple[list[tuple[str, str
     return variables, rest, folder
 
 
+def _split_string(words: Sequence[Token], at: int) -> list[Token] | None:
+    """What `env -S 'WORDS'` runs; None for another `env`."""
+    given = words[at + 1 : at + 3]
+    if len(given) < 2 or given[0].text not in ("-S", "--split-string") or not given[1].literal:
+        return None
+    inner = [token for token in tokens_of(given[1].text) if token.kind == "word"]
+    return [*inner, *words[at + 3 :]]
+
+
 def _after_options(words: Sequence[Token], at: int, valued: str) -> int:
-    while at < len(words) and words[at].text.startswith("-") and words[at].text != "-":
+    while at < len(words) and words[at].text.startswith("-"):
         text = words[at].text
         at += 2 if text in _LONG_VALUED or (len(text) == 2 and text[1] in valued) else 1
     return at

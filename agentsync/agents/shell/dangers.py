@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
 from agentsync.agents.shell.commands import Command, commands_of
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
     Around = Callable[[str], "Surroundings | None"]
 
 _TOUCHING = {"chmod", "chown", "rmdir", "touch", "sqlite3"}  # beside those whose files agents.shell.writes knows
+_TAKING_AWAY = {"rm", "mv", "unlink", "shred", "chmod", "chown", "rmdir"}
+_GLOB = "*?[{"
 _READING = {"log", "show", "cat-file", "ls-tree", "rev-parse", "rev-list", "for-each-ref", "diff", "fsck", "status",
             "ls-files", "show-ref", "count-objects", "grep", "blame", "shortlog", "reflog", "diff-tree",
-            "clone", "init", "fetch", "remote"}  # fmt: skip
+            "clone", "init", "fetch", "remote", "describe", "merge-base", "name-rev", "archive", "bundle"}  # fmt: skip
+_LISTING = {"branch", "tag", "config", "notes", "worktree"}  # only read where no word but an option follows
 GATES = "the gates judge again at the ref and at the push; a refusal says how to go on:"
 
 
@@ -74,7 +78,7 @@ def _by_variable(command: Command) -> Iterator[Danger]:
     for name, value in command.variables:
         if name == "AGENTSYNC" and value == "0":
             yield _switched_off("AGENTSYNC=0 switches the gates off")
-        elif name == "AGENTSYNC_ALLOW":
+        elif name == "AGENTSYNC_ALLOW" and value:
             yield Danger(
                 "AGENTSYNC_ALLOW is a person's override",
                 "an agent's does not count; ask the person to run the command, or take other work:",
@@ -100,7 +104,7 @@ def _is_hook_key(key: str) -> bool:
 
 
 def _by_git(git: Git, around: Surroundings) -> Iterator[Danger]:
-    if git.subcommand in _READING:
+    if _only_reads(git):
         return
     keys = [setting.partition("=")[0] for setting in git.settings] + [setting_changed(git)]
     hooked = [key for key in keys if _is_hook_key(key)]
@@ -140,20 +144,48 @@ def _own_command(command: Command) -> Iterator[Danger]:
             "its holder may be at work on it; wait for it, or take other work:",
             "agentsync task next --claim",
         )
-    elif words[:1] == ["uninstall"]:
+    elif words[:1] == ["uninstall"] and not {"--help", "-h"} & set(words):
         yield Danger(
             "only a person uninstalls agentsync", "every lock and claim would go; look first:", "agentsync status"
         )
 
 
 def _by_guarded_path(command: Command, git: Git | None, around: Surroundings) -> Iterator[Danger]:
-    words = [*writes_of([command]), *(command.known if command.name in _TOUCHING else [])]
+    words = [*writes_of([command]), *_touched(command)]
     named = [word for word in words if _is_guarded(word, command.folder, around)]
-    if git and git.subcommand not in _READING:
-        sent_to = [git.git_dir, git.place, *(value for name, value in command.variables if name == "GIT_DIR")]
+    if git and not _only_reads(git):
+        sent_to = [git.git_dir, git.place, *(value for name, value in command.variables if name == "GIT_DIR"), "."]
         named += [word for word in sent_to if word and _is_guarded(word, command.folder, around)]
     if named:
         yield guarded(named[0])
+
+
+def _touched(command: Command) -> list[str]:
+    """Paths that a command changes or takes away, as far as they are known: those before a pattern's first star."""
+    if command.name == "find":
+        deletes = "-delete" in command.known or any(
+            word in ("-exec", "-execdir") and command.words[at + 1 : at + 2] == ("rm",)
+            for at, word in enumerate(command.words)
+        )
+        return list(itertools.takewhile(lambda word: not word.startswith("-"), command.known)) if deletes else []
+    if command.name == "touch" and {"-r", "--reference"} & set(command.words):
+        return []
+    found = command.known if command.name in _TOUCHING else []
+    if command.name in _TAKING_AWAY:
+        found = [*found, *(_before_glob(word) for word in command.words[1:] if any(one in word for one in _GLOB))]
+    return [word for word in found if word]
+
+
+def _before_glob(word: str) -> str:
+    return word[: min(word.find(one) for one in _GLOB if one in word)]
+
+
+def _only_reads(git: Git) -> bool:
+    if git.subcommand in _READING:
+        return True
+    plain = [word for word in git.words if not word.startswith("-")]
+    reading = {"-l", "--list", "--get", "--get-all", "--get-regexp", "get", "list", "-v", "-vv", "-a", "--show-current"}
+    return git.subcommand in _LISTING and (not plain or bool(reading & set(git.words)))
 
 
 def guarded(word: str) -> Danger:

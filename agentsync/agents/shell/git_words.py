@@ -118,7 +118,12 @@ def skips_hooks(git: Git) -> bool:
 
 
 def scripts_in(git: Git) -> list[str]:
-    """Commands that git is to run by itself: `rebase --exec`, `bisect run`, `submodule foreach`."""
+    """Commands that git is to run by itself: an alias, `rebase --exec`, `bisect run`, `submodule foreach`."""
+    for setting in git.settings:
+        name, _, value = setting.partition("=")
+        if name.lower() == f"alias.{git.subcommand.lower()}":
+            given = " ".join(shell_word(word) for word in git.words)
+            return [f"{value[1:] if value.startswith('!') else 'git ' + value} {given}"]
     for verb, runs in (("bisect", "run"), ("submodule", "foreach")):
         if git.subcommand == verb and runs in git.words:
             rest = git.words[git.words.index(runs) + 1 :]
@@ -131,30 +136,54 @@ def scripts_in(git: Git) -> list[str]:
 
 
 class Committed(NamedTuple):
-    """What a script is about to commit: what is staged, what differs in the work tree, and paths that it names."""
+    """What a script is about to commit where: what is staged, all that is tracked (`everything`), and paths.
+
+    `added` are absolute paths that it adds before, `only` those that the commit names, which then leaves out the rest.
+    """
 
     folder: str
-    unstaged: bool
-    paths: tuple[str, ...]
+    everything: bool
+    added: tuple[str, ...]
+    only: tuple[str, ...]
 
 
 def commit_in(commands: Sequence[Command]) -> Committed | None:
-    """The first commit that a script makes where it runs; None where it makes none, or only tries."""
-    unstaged = False
+    """The first commit that a script makes; None where it makes none, or only tries."""
+    everything = False
     added: list[str] = []
     for command in commands:
         git = parse_git(command)
-        if git is None or git.git_dir or git.place or {"--dry-run", "--help", "-h"} & set(git.words):
+        if git is None or git.git_dir or not command.folder or {"--dry-run", "--help", "-h"} & set(git.words):
             continue
+        folder = os.path.normpath(os.path.join(command.folder, git.place))
         options = {word for word in git.words if word.startswith("-")}
-        plain = [word for word, literal in zip(git.words, git.literal, strict=True) if literal and word[:1] != "-"]
-        if git.subcommand == "add":
-            unstaged = unstaged or bool(options & {"-A", "-u", "--all", "--update"}) or "." in plain
-            added += [word for word in plain if word != "."]
+        named = [os.path.normpath(os.path.join(folder, word)) for word in _operands(git)]
+        if git.subcommand in ("add", "stage"):
+            everything = everything or bool(options & {"-A", "-u", "--all", "--update"} and not named)
+            added += named
         elif git.subcommand == "commit":
             letters = "".join(option[1:] for option, _ in _own_words(git) if not option.startswith("--"))
-            return Committed(command.folder, unstaged or "a" in letters or "--all" in options, tuple(added))
+            everything = everything or "a" in letters or "--all" in options
+            includes = "i" in letters or "--include" in options
+            return Committed(
+                folder, everything, (*added, *(named if includes else ())), () if includes else tuple(named)
+            )
     return None
+
+
+def _operands(git: Git) -> list[str]:
+    """The words that are neither options nor their values, as far as they are certain."""
+    taken = [value for _, value in _own_words(git) if value]
+    found = []
+    ended = False
+    for word, literal in zip(git.words, git.literal, strict=True):
+        if ended or not word.startswith("-"):
+            if not ended and word in taken:
+                taken.remove(word)
+            elif literal:
+                found.append(word)
+        ended = ended or word == "--"
+    return found
 
 
 def setting_changed(git: Git) -> str:

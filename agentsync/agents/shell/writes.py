@@ -64,11 +64,14 @@ def _named(command: Command, is_folder: Callable[[str], bool]) -> Iterator[str]:
     if command.name in ("tee", "rm", "unlink", "shred"):
         yield from certain
     elif command.name == "truncate":
-        yield from (word for word in certain if word != _value_of(command, "-s"))
+        given = (_value_of(command, "-s"), _value_of(command, "-r"))
+        yield from (word for word in certain if word not in given)
     elif command.name in ("cp", "install", "ln", "mv"):
         yield from _moved(command, options, is_folder)
     elif command.name in ("sed", "gsed", "perl", "ruby"):
-        yield from _edited_in_place(command, options)
+        yield from _edited_in_place(command)
+    elif command.name in ("awk", "gawk") and _value_of(command, "-i") == "inplace":
+        yield from (word for word in certain[1 if "-f" in options else 2 :] if "=" not in word)
     elif command.name == "dd":
         yield from (word[3:] for word in certain if word.startswith("of="))
     elif command.name == "apply_patch":
@@ -99,12 +102,18 @@ def _value_of(command: Command, option: str) -> str:
 def _moved(command: Command, options: list[str], is_folder: Callable[[str], bool]) -> Iterator[str]:
     """What a copy or a move overwrites, and what a move takes away."""
     operands = command.operands
-    spared = any(one.startswith(("-t", "--target", "--no-clobber", "--help")) or one == "-n" for one in options)
-    if len(operands) < 2 or spared or not all(literal for word, literal in operands[-1:]):
+    into = _value_of(command, "-t") or _value_of(command, "--target-directory")
+    into = into or next((one.partition("=")[2] for one in options if one.startswith("--target-directory=")), "")
+    if into:
+        operands = [*(one for one in operands if one[0] != into), (into.rstrip("/") + "/", True)]
+    keeps = bool({"-n", "--no-clobber", "--update=none"} & set(options))
+    if len(operands) < 2 or "--help" in options or not all(literal for word, literal in operands[-1:]):
         return
     sources, (target, _) = operands[:-1], operands[-1]
     full = os.path.normpath(os.path.join(command.folder, target))
-    if len(sources) > 1 or target.endswith("/") or ((command.folder or os.path.isabs(target)) and is_folder(full)):
+    if keeps:
+        pass
+    elif len(sources) > 1 or target.endswith("/") or ((command.folder or os.path.isabs(target)) and is_folder(full)):
         yield from (os.path.join(target, os.path.basename(word.rstrip("/"))) for word, literal in sources if literal)
     else:
         yield target
@@ -112,22 +121,27 @@ def _moved(command: Command, options: list[str], is_folder: Callable[[str], bool
         yield from (word for word, literal in sources if literal)
 
 
-def _edited_in_place(command: Command, options: list[str]) -> Iterator[str]:
-    """The files of `sed -i` and its like; the first operand is the script unless an option gave one."""
+def _edited_in_place(command: Command) -> Iterator[str]:
+    """The files of `sed -i` and its like; the first operand is the script unless an option gave one.
+
+    What follows the script of perl or ruby is the script's own, be it an option.
+    """
     is_sed = command.name in ("sed", "gsed")
-    if not any(_in_place(option, _SED_FLAGS if is_sed else _PERL_FLAGS) for option in options):
-        return
+    flags = _SED_FLAGS if is_sed else _PERL_FLAGS
     valued = ("-e", "-f", "--expression", "--file") if is_sed else ("-e", "-E", "-M", "-I")
-    files, scripted, skip = [], False, False
+    files: list[tuple[str, bool]] = []
+    in_place = scripted = skip = False
     for word, literal in zip(command.words[1:], command.literal[1:], strict=True):
         if skip:
             skip = False
-        elif word.startswith("-") and word != "-":
+        elif word.startswith("-") and word != "-" and (is_sed or not files):
+            in_place = in_place or _in_place(word, flags)
             scripted = scripted or word.startswith(valued) or (not is_sed and word.endswith("e"))
             skip = word in valued or (not is_sed and not word.startswith("--") and word.endswith(("e", "E")))
         else:
             files.append((word, literal))
-    yield from (word for word, literal in (files if scripted else files[1:]) if literal)
+    named = files if scripted else files[1:]
+    yield from (word for word, literal in named if literal and in_place)
 
 
 def _in_place(option: str, flags: str) -> bool:

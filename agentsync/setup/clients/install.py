@@ -13,7 +13,7 @@ from agentsync.files import read_or_empty, write_whole
 from agentsync.git.repo import Repo
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.setup.clients import aider, splice
-from agentsync.setup.clients.table import AIDER, CLIENTS, FAZM, Client, is_ours
+from agentsync.setup.clients.table import AIDER, CLIENTS, COMMAND, FAZM, Client, is_ours
 from agentsync.setup.resources import TEMPLATES
 
 if TYPE_CHECKING:
@@ -140,12 +140,40 @@ def _without_server(repo: Repo, text: str) -> str:
 
 def write(repo: Repo, planned: Iterable[Planned]) -> None:
     """Write what was planned; what stood there before is kept, so that `uninstall` can put back just that."""
+    planned = list(planned)
+    _note_asked(repo, {one.client.name for one in planned})
     for one in planned:
         if not one.changes:
             continue
         if one.path.exists() and not _kept(repo, one.client).exists() and not _has_ours(repo, one.client, one.path):
             write_whole(_kept(repo, one.client), one.before.encode("utf-8", "surrogateescape"))
         write_whole(one.path, one.after.encode("utf-8", "surrogateescape"))
+
+
+def _note_asked(repo: Repo, names: set[str]) -> None:
+    file = _asked_file(repo)
+    write_whole(file, "\n".join(sorted(names | set(read_or_empty(file).decode().split()))).encode())
+
+
+def _asked_file(repo: Repo) -> Path:
+    return Path(repo.shared_dir) / "clients" / "asked-for"
+
+
+def bare(repo: Repo) -> list[Planned]:
+    """The clients that `init` was asked for and that have nothing of ours now, not even put in by hand."""
+    names = [name for name in read_or_empty(_asked_file(repo)).decode().split() if name in CLIENTS]
+    there = {one.client.name for one in installed(repo)}
+    missing = [_planned(repo, CLIENTS[name]) for name in names if name not in there]
+    return [one for one in missing if COMMAND not in one.before]
+
+
+def switched_off(one: Planned) -> bool:
+    """Whether a client's own setting keeps its hooks from running (Claude Code's `disableAllHooks`)."""
+    try:
+        value = splice.parsed(one.before).value if one.client.hooks else {}
+    except ValueError:
+        return False
+    return isinstance(value, dict) and value.get("disableAllHooks") is True
 
 
 def _kept(repo: Repo, client: Client) -> Path:

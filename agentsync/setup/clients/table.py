@@ -34,6 +34,12 @@ def _line(client: str, event: str = "") -> str:
     return f"command -v {COMMAND} >/dev/null 2>&1 || {{ echo '{{}}'; exit 0; }}; exec {words}"
 
 
+def _surely(client: str, event: str) -> str:
+    """The same for a client that takes any failure for a refusal: ours, as of a broken installation, allow."""
+    said = f"{{ said=$({COMMAND} {client} {event} 2>&1 1>&3 3>&-); code=$?; }} 3>&1"  # stdout is the answer's own
+    return said + """; case $code in 0) ;; 2) printf '%s\\n' "$said" >&2; exit 2;; *) echo '{}';; esac"""
+
+
 def _nested(client: str, matcher: str, timeout: int, **extra: str) -> dict[str, object]:
     """An entry as Claude Code, Codex and Gemini CLI have it."""
     hook = {"type": "command", "command": _line(client), "timeout": timeout, **extra}
@@ -93,7 +99,7 @@ COPILOT = Client(
     (".copilot", ".github/hooks", ".github/copilot-instructions.md"),
     ".github/hooks/agentsync.json",
     tuple(
-        (event, {"type": "command", "bash": _line("copilot", event), "timeoutSec": 10})
+        (event, {"type": "command", "bash": _surely("copilot", event), "timeoutSec": 10})
         for event in ("sessionStart", "preToolUse", "postToolUse", "agentStop")
     ),
     (("version", 1),),
@@ -117,4 +123,4 @@ def is_ours(value: object) -> bool:
     if isinstance(inner, list) and inner:
         return all(is_ours(one) for one in inner)
     command = value.get("command") or value.get("bash")
-    return isinstance(command, str) and f"exec {COMMAND} " in command
+    return isinstance(command, str) and any(f"{start}{COMMAND} " in command for start in ("exec ", "said=$("))
