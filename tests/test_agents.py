@@ -344,6 +344,19 @@ def test_an_edit_through_a_link_is_one_of_what_it_leads_to(one: Tree, two: Tree)
     assert hook(two, "claude", edit("claude", two.path, "alias.txt")).code == 2
 
 
+def test_a_redirection_through_a_link_is_a_write_to_what_it_leads_to(one: Tree, two: Tree) -> None:
+    one.synced("lock", "shared.txt")
+    (two.path / "link").symlink_to("shared.txt")
+    assert "is locked by one@one" in hook(two, "claude", shell("claude", two.path, "echo x > link")).err
+
+
+def test_a_worker_of_omx_writes_into_its_teams_state(main: Tree, one: Tree) -> None:
+    state = main.path / ".omx/state/team/alpha"
+    state.mkdir(parents=True)
+    assert allowed(hook(one, "codex", shell("codex", one.path, f"echo 1 > {state}/status.json")))
+    assert not allowed(hook(one, "codex", shell("codex", one.path, f"echo 1 > {main.path}/src/app.py")))
+
+
 def test_a_name_set_in_the_command_is_who_acts(one: Tree) -> None:
     one.synced("lock", "shared.txt", AGENTSYNC_AGENT="worker")
     assert hook(one, "claude", shell("claude", one.path, "echo x > shared.txt")).code == 2

@@ -154,6 +154,20 @@ def test_a_named_agent_does_not_take_a_worktree_over(one: Tree, two: Tree) -> No
     one.refused("commit", "-qam", "x")
 
 
+def test_a_named_agent_takes_nobodys_news_and_gives_no_costs_back(main: Tree, one: Tree) -> None:
+    one.synced("status", "--new")
+    main.commit("b.txt", "b\n")
+
+    async def script(session: ClientSession, call: Call) -> None:
+        assert (await call("status"))["ok"] is True
+        await call("claim_task", task="X-1")
+        words: dict[str, object] = {"task": "X-1", "state": "done", "tokens": -7}
+        assert (await session.call_tool("update_task", words)).is_error
+
+    talk(one, script, "--agent", "fazm")
+    assert "base main moved" in one.synced("status", "--new")
+
+
 def test_numbers_and_conflicts(main: Tree, one: Tree, two: Tree) -> None:
     main.commit("db/migrate/20260101000000_a.rb", "class A < ActiveRecord::Migration[7.0]\nend\n")
     one.ok("merge", "-q", "main")

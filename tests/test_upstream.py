@@ -103,6 +103,16 @@ def test_a_push_of_unjudged_work_is_refused(bare_tree: Tree, server: Tree) -> No
     two.refused("push", "-q", "origin", "two")
 
 
+def test_base_has_not_moved_for_who_has_it(main: Tree) -> None:
+    one = main.worktree("one")
+    for tree in (main, one):
+        tree.synced("status", "--new")
+    main.commit("b.txt", "b\n")
+    assert main.synced("status", "--new") == ""
+    one.synced("sync")
+    assert one.synced("status", "--new") == ""
+
+
 def test_news(bare_tree: Tree, server: Tree) -> None:
     one, two = bare_tree.worktree("one"), bare_tree.worktree("two")
     two.synced("status", "--new")
