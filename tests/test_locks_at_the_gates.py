@@ -182,6 +182,13 @@ def test_an_agent_has_no_override(one: Tree, two: Tree) -> None:
     assert "does not count" in done.err
 
 
+def test_a_merge_of_others_work_names_no_agent(main: Tree, one: Tree, two: Tree) -> None:
+    for tree in (one, two):
+        tree.commit(f"{tree.path.name}.txt", "x\n")
+    two.ok("merge", "-q", "--no-edit", "one")
+    assert "Agent:" not in two.ok("log", "-1", "--format=%B")
+
+
 def test_trailers_name_the_agent_once(one: Tree) -> None:
     one.commit("a.txt", "1\n")
     assert one.ok("log", "-1", "--format=%(trailers:key=Agent,valueonly)") == "one"

@@ -250,6 +250,15 @@ def test_a_read_only_git_folder_is_one_clear_error(main: Tree) -> None:
         (main.path / ".git/agentsync").chmod(0o700)
 
 
+def test_ignored_files_are_as_they_were_after_uninstall(bare_tree: Tree) -> None:
+    exclude = bare_tree.path / ".git/info/exclude"
+    exclude.parent.mkdir(exist_ok=True)
+    exclude.write_bytes(b"*.tmp\nno end of line")
+    bare_tree.synced("init", "--yes")
+    bare_tree.synced("uninstall", "--yes")
+    assert exclude.read_bytes() == b"*.tmp\nno end of line"
+
+
 def test_a_hook_that_is_a_link_to_another_is_chained_and_put_back(bare_tree: Tree) -> None:
     hooks = bare_tree.path / ".git/hooks"
     hooks.mkdir(exist_ok=True)

@@ -112,7 +112,8 @@ def gate_index(scene: Scene, hook: str, git_pid: str) -> int:
         write_private(repo, LANDING_NOTE, FORECAST)
     plain = not (verdict.concerned or verdict.records or verdict.findings or len(parents) > 1)
     state = scene.store.current()
-    trailers = () if scene.holder.is_human or is_replay(repo) else (f"Agent: {scene.holder.agent}", *verdict.trailers)
+    others_work = is_replay(repo) or len(parents) > 1
+    trailers = () if scene.holder.is_human or others_work else (f"Agent: {scene.holder.agent}", *verdict.trailers)
     write_receipt(repo, Receipt(git_pid, plain, state, ref, trailers, content_of(parents, raw)))
     return 0
 

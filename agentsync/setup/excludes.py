@@ -21,12 +21,11 @@ def exclude_file(repo: Repo) -> Path:
 
 
 def add_excludes(repo: Repo) -> None:
-    """Add the lines that are missing."""
+    """Add the lines that are missing, before what is there, which so stays byte for byte."""
     text = read_or_empty(exclude_file(repo))
     missing = [line for line in LINES if line.encode() not in text.splitlines()]
     if missing:
-        gap = b"" if not text or text.endswith(b"\n") else b"\n"
-        write_whole(exclude_file(repo), text + gap + b"".join(line.encode() + b"\n" for line in missing))
+        write_whole(exclude_file(repo), b"".join(line.encode() + b"\n" for line in missing) + text)
 
 
 def remove_excludes(repo: Repo) -> list[str]:
