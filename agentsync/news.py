@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentsync.contracts.stale import newer_contracts
 from agentsync.errors import StateError
-from agentsync.forecast.cache import BASE, read_last
+from agentsync.forecast.cache import BASE, Clash, read_last
 from agentsync.forecast.words import clash_lines
 from agentsync.gates.unseen import untold
 from agentsync.git.refs import head_of, worktrees
@@ -22,6 +22,8 @@ from agentsync.tasks.claims import claim_of
 from agentsync.text import one_line, show_path
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agentsync.judging.scene import Scene
     from agentsync.record import Record
     from agentsync.state.store import Snapshot
@@ -42,8 +44,8 @@ def _told_file(scene: Scene) -> str:
     return "told" if works_here in ("", scene.holder.key) else f"told.{scene.holder.agent}"
 
 
-def news(scene: Scene) -> list[str]:
-    """What is new, a line each; noted as told from now on."""
+def news(scene: Scene, *, noted: bool = True) -> list[str]:
+    """What is new, a line each; noted as told from now on, unless somebody only looks."""
     told = _told(scene)
     snapshot = scene.store.snapshot()
     base = scene.rules.base.newest
@@ -60,11 +62,12 @@ def news(scene: Scene) -> list[str]:
     backs = _handed_back(scene, snapshot)
     lines += [line for key, line in contracts.items() if key not in list_of(told, "contracts")]
     lines += [line for key, line in backs.items() if key not in list_of(told, "backs")]
-    lines += [line for key, words in clashes.items() if key not in list_of(told, "clashes") for line in words]
+    lines += _untold_conflicts(scene, clashes, list_of(told, "clashes"))
     waiting = [path for path, keys in holders.items() if keys - {scene.holder.key}]
-    facts: Record = {"base": base, "journal": end, "awaited": waiting, "locks": list(locks), "clashes": list(clashes),
+    facts: Record = {"base": base, "journal": end, "awaited": waiting, "locks": list(locks), "clashes": _keys(clashes),
                      "contracts": list(contracts), "backs": list(backs)}  # fmt: skip
-    write_private(scene.repo, _told_file(scene), dump(facts).decode())
+    if noted:
+        write_private(scene.repo, _told_file(scene), dump(facts).decode())
     return lines
 
 
@@ -73,9 +76,9 @@ def new_conflicts(scene: Scene) -> list[str]:
     told = _told(scene)
     known = list_of(told, "clashes")
     clashes = _conflicts_to_come(scene)
-    fresh = [line for key, words in clashes.items() if key not in known for line in words]
-    if fresh:
-        write_private(scene.repo, _told_file(scene), dump({**told, "clashes": list(clashes)}).decode())
+    fresh = _untold_conflicts(scene, clashes, known)
+    if _keys(clashes) != known:  # also what is over: it would be news if it came back
+        write_private(scene.repo, _told_file(scene), dump({**told, "clashes": _keys(clashes)}).decode())
     return fresh
 
 
@@ -87,16 +90,30 @@ def _base_moved(scene: Scene, before: str, now: str) -> list[str]:
     return [f"base {base.name} moved by {count or 'some'} commits: agentsync sync"]
 
 
-def _conflicts_to_come(scene: Scene) -> dict[str, list[str]]:
-    """The conflicts of this worktree that the last forecast saw and that stand as they were: by key, as lines."""
+def _conflicts_to_come(scene: Scene) -> list[Clash]:
+    """The conflicts of this worktree that the last forecast saw and that stand as they were."""
     own = scene.repo.worktree_id
     heads = {one.id: head_of(scene.repo, one.git_dir).commit for one in worktrees(scene.repo) if one.present}
     heads[BASE] = scene.rules.base.newest
-    return {
-        clash.key: clash_lines(clash, own, scene.rules.base.name)
+    return [
+        clash
         for clash in read_last(scene.repo)
         if own in (clash.one, clash.other) and clash.heads == (heads.get(clash.one), heads.get(clash.other))
-    }
+    ]
+
+
+def _keys(clashes: Sequence[Clash]) -> list[str]:
+    return [key for clash in clashes for key in clash.keys]
+
+
+def _untold_conflicts(scene: Scene, clashes: Sequence[Clash], known: Sequence[str]) -> list[str]:
+    """The conflicts, as lines, in the paths that were not told yet."""
+    lines: list[str] = []
+    for clash in clashes:
+        fresh = tuple(path for path, key in zip(clash.paths, clash.keys, strict=True) if key not in known)
+        if fresh:
+            lines += clash_lines(clash._replace(paths=fresh), scene.repo.worktree_id, scene.rules.base.name)
+    return lines
 
 
 def _newer_contracts(scene: Scene) -> dict[str, str]:

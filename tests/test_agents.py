@@ -102,6 +102,14 @@ def test_what_is_held_is_named_once_at_the_stop(client: str, one: Tree) -> None:
     assert allowed(again) is (client not in ("cursor", "copilot-camel"))
 
 
+def test_what_is_taken_again_is_named_again(one: Tree) -> None:
+    for _ in range(2):
+        one.synced("lock", "shared.txt")
+        assert "agentsync unlock shared.txt" in hook(one, "claude", stop("claude", one.path)).out
+        one.synced("unlock", "shared.txt")
+        assert allowed(hook(one, "claude", stop("claude", one.path)))
+
+
 def test_what_is_held_is_a_question_to_go_on_with(one: Tree) -> None:
     one.synced("lock", "shared.txt")
     out = json.loads(hook(one, "claude", stop("claude", one.path)).out)
@@ -177,6 +185,22 @@ def test_a_lock_is_refused_also_where_another_rule_says_nothing(main: Tree, one:
     for path in ("shared.txt", "src/app.py"):
         one.synced("lock", path)
         assert "is locked by one@one" in hook(two, "claude", edit("claude", two.path, path)).err
+
+
+def test_a_conflict_is_told_once_and_again_when_it_comes_back(one: Tree, two: Tree) -> None:
+    def told() -> str:
+        two.sync("forecast")
+        return context(hook(two, "claude", edit("claude", two.path, "src/app.py", after=True)))
+
+    for tree in (one, two):
+        for name in ("src/app.py", "shared.txt"):
+            tree.write(name, f"{tree.path.name}\n")
+    assert "conflict in shared.txt, src/app.py" in told().replace(" (line 1)", "")
+    two.ok("checkout", "-q", "shared.txt")
+    assert told() == "", "what is left of it was told"
+    two.write("shared.txt", "two again\n")
+    assert "shared.txt" in (said := told())
+    assert "src/app.py" not in said
 
 
 def test_a_conflict_with_an_edit_since_the_last_look_is_told(one: Tree, two: Tree) -> None:

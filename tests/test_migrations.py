@@ -281,3 +281,22 @@ def test_anothers_unlanded_migrations_may_be_merged_and_built_upon(goose: Tree) 
     goose.ok("merge", "-q", "--no-edit", "two")
     goose.ok("merge", "-q", "--no-edit", "one")
     assert goose.sync("migration", "check").code == 0
+
+
+def test_what_others_reserved_is_no_gap_and_frees_itself(goose: Tree) -> None:
+    one, two = goose.worktree("one"), goose.worktree("two")
+    assert one.synced("migration", "next", "x").endswith("00003_x.sql")
+    path = two.synced("migration", "next", "y")
+    assert path.endswith("00004_y.sql")
+    assert two.commit(path, "-- +goose Up\n").code == 0
+    goose.commit("b.txt", "b\n")
+    two.synced("sync")
+    assert (two.path / path).exists()
+    assert "two  landed" in goose.synced("integrate", "two")
+    assert one.commit("db/migrations/00003_x.sql", "-- +goose Up\n").code == 0
+    one.synced("sync")
+    assert (one.path / "db/migrations/00005_x.sql").exists()
+    three = goose.worktree("three")
+    three.synced("migration", "next", "z")
+    goose.synced("worktree", "remove", "three")
+    assert "_z.sql" not in one.synced("migration", "list")

@@ -20,6 +20,20 @@ def around(folder: str) -> Surroundings | None:
 
 
 REFUSED = r"""
+git -C .git/agentsync/store.git fetch -q /tmp/x +main:refs/heads/state
+git -C .git/agentsync/store.git branch -v -f state HEAD~2
+git -C .git/agentsync/store.git tag -a x -m y
+git -C .git/agentsync/store.git reflog expire --all
+git config core.hooksPath list
+git -c core.hooksPath=/dev/null branch -v -f zz HEAD
+git branch -v -M two main
+cd .git/hooks && rm -f *
+find -L .git/hooks -type f -delete
+find .git -delete
+find .git/hooks -type f -exec chmod -x {} +
+find .git/hooks -type f -exec /bin/rm -f {} +
+rm -rf .git
+rm -rf .git/h*
 git -C .git/agentsync/store.git update-ref -d refs/heads/state
 git -C .git/agentsync/store.git branch -D state
 cd .git/agentsync/store.git && git update-ref refs/heads/state HEAD~1
@@ -164,6 +178,11 @@ git commit -m "$(cat <<'END'|sed s/a/b/@it's@END@)" && git commit -n
 """.strip().split("\n")
 
 ALLOWED = r"""
+rm -rf *
+rm -f build/*
+find .git/hooks -name '*.sample' -delete
+git -C .git/agentsync/store.git branch -v
+git -c core.hooksPath=/dev/null ls-remote origin
 git -C .git/agentsync/store.git log --oneline state
 git --git-dir=.git/agentsync/store.git branch
 git --git-dir=.git/agentsync/store.git tag -l

@@ -45,9 +45,12 @@ def reminder(scene: Scene) -> list[str]:
     """What is still held, with what gives it back; once for the same things."""
     locks, claims = held_by(scene)
     key = " ".join([*(lock.target.text for lock in locks), *(claim.id for claim in claims)])
-    if not key or read_line(private_file(scene.repo, _NAMED)) == one_line(key, 1000):
+    key = one_line(key, 1000)
+    if read_line(private_file(scene.repo, _NAMED)) == key:
         return []
-    write_private(scene.repo, _NAMED, one_line(key, 1000) + "\n")
+    write_private(scene.repo, _NAMED, key + "\n")
+    if not key:
+        return []
     lines = ["agentsync: still held here; others wait for what is not given back"]
     if locks:
         lines.append(f"  agentsync unlock {' '.join(target_word(lock.target) for lock in locks[:5])}")

@@ -43,9 +43,9 @@ class Clash(NamedTuple):
     paths: tuple[ClashPath, ...]
 
     @property
-    def key(self) -> str:
-        """The same for as long as the same two sides conflict in the same paths."""
-        return f"{self.one} {self.other} {' '.join(path.path for path in self.paths)}"
+    def keys(self) -> list[str]:
+        """One for each path, the same for as long as the same two sides conflict in it."""
+        return [f"{self.one} {self.other} {path.path}" for path in self.paths]
 
 
 def folder_of(repo: Repo) -> str:

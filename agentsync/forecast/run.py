@@ -105,14 +105,14 @@ def _clash_path(repo: Repo, conflict: Conflict, merged: object) -> ClashPath:
 
 def _clashes(repo: Repo, pairs: Sequence[tuple[Side, Side]], known: Mapping[str, Sequence[ClashPath]]) -> list[Clash]:
     """The conflicts, each with the time at which a forecast first saw it."""
-    before = {clash.key: clash.since for clash in read_last(repo)}
+    before = {key: clash.since for clash in read_last(repo) for key in clash.keys}
     now = int(time.time())
     found = [
         Clash(one.id, other.id, (one.head, other.head), now, tuple(paths))
         for (one, other), paths in without_repeats([(pair, known[_key(pair)]) for pair in pairs])
         if paths
     ]
-    return [clash._replace(since=before.get(clash.key, now)) for clash in found]
+    return [clash._replace(since=min(before.get(key, now) for key in clash.keys)) for clash in found]
 
 
 def _remembered(repo: Repo) -> dict[str, list[ClashPath]]:

@@ -44,6 +44,11 @@ class Tools:
         return tools.status(self._at(repo), list(paths))
 
     @tools.result
+    def state(self) -> Facts:
+        """Who works on what, and what is new; to look at it takes no news away."""
+        return tools.status(self._at(""), [], noted=False)
+
+    @tools.result
     def lock_paths(self, paths: Sequence[str], reason: str = "", repo: str = "") -> Facts:
         """Lock files, folders or @resources: all or none."""
         return tools.lock_paths(self._at(repo), list(paths), reason)
@@ -103,7 +108,7 @@ def build(repo: str, agent: str) -> MCPServer:
         _without_titles(one.output_schema)
     resources = [
         FunctionResource.from_function(one, uri=f"agentsync://{name}", name=name, mime_type="application/json")
-        for name, one in (("status", own.status), ("tasks", own.list_tasks))
+        for name, one in (("status", own.state), ("tasks", own.list_tasks))
     ]
     return MCPServer(
         "agentsync", version=__version__, instructions=INSTRUCTIONS, tools=offered, resources=list(resources)

@@ -85,12 +85,12 @@ def open_at(repo: str, agent: str, environ: Mapping[str, str]) -> Scene:
     return scene
 
 
-def status(scene: Scene, paths: list[str]) -> Facts:
-    """Who works where and what is new; with paths, who holds or edits each."""
+def status(scene: Scene, paths: list[str], *, noted: bool = True) -> Facts:
+    """Who works where and what is new (told once, if `noted`); with paths, who holds or edits each."""
     if not paths:
         rows = overview(scene.repo, scene.rules, scene.store.snapshot())
         keys = ("worktree", "path", "agent", "branch", "tasks", "locks", "conflicts", "dirty")
-        return {"agent": scene.holder.key, "base": scene.rules.base.name, "news": news(scene),
+        return {"agent": scene.holder.key, "base": scene.rules.base.name, "news": news(scene, noted=noted),
                 "worktrees": [{key: row._asdict()[key] for key in keys} for row in rows]}  # fmt: skip
     found: list[Facts] = []
     for word in paths:

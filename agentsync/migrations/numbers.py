@@ -105,6 +105,25 @@ def taken_anywhere(repo: Repo, rules: InForce, snapshot: Snapshot, series: Serie
     return [*own.values(), *others, *on_branches(repo, rules, series).values(), *reserved]
 
 
+def held_by_others(repo: Repo, rules: InForce, snapshot: Snapshot, series: Series, branch: Collection[str]) -> set[int]:
+    """The numbers that others reserved, or committed on a branch that is checked out; `branch` has the own paths."""
+    own = series.migrations([*branch, *base_paths(repo, rules, series.folder)])
+    found = {name: number for name, (number, _) in elsewhere(repo, series, committed_only=True).items()}
+    found |= {
+        one.name: number for one in reservations(repo, rules, snapshot, series) if (number := numbered(series, one))
+    }
+    return {number.key[0] for name, number in found.items() if name not in own and len(number.key) == 1}
+
+
+def reserved_by(snapshot: Snapshot, worktree: str) -> list[bytes]:
+    """The reservations by command of a worktree's holders, as places of the state."""
+    return [
+        place
+        for place, record in snapshot.walk(ROOM)
+        if text_of(record, "worktree") == worktree and not number_of(record, "by_commit")
+    ]
+
+
 def has_pairs(series: Series, names: list[str]) -> bool:
     """Whether the series has down files beside its up files."""
     return bool(series.layout.down) and any(

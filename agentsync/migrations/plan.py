@@ -18,7 +18,7 @@ from agentsync.migrations.rewriting.table import rewriter_of
 from agentsync.migrations.rules import stem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from agentsync.migrations.layouts import Numbered
     from agentsync.migrations.rewriting.rewriter import Tree
@@ -28,10 +28,11 @@ SAME_MIGRATION = 0.6  # from this likeness on, two bodies under one slug may be 
 _COMPARED = 8000  # characters; comparing takes time with their square
 
 
-def make_plan(series: Series, trees: Trees, now: datetime) -> Plan:
+def make_plan(series: Series, trees: Trees, now: datetime, taken: Collection[int] = ()) -> Plan:
     """The plan for one series; an empty one where the branch's migrations run as they are.
 
-    `now` (UTC) is the least time stamp given. Raises RefusedError where no sure plan exists.
+    `now` (UTC) is the least time stamp given; `taken` are the numbers that others hold, which are no gaps.
+    Raises RefusedError where no sure plan exists.
     """
     rewriter = rewriter_of(series.layout)
     sources = {path: blob for tree in (trees.base, trees.branch) for path, blob in tree.items()}
@@ -45,7 +46,7 @@ def make_plan(series: Series, trees: Trees, now: datetime) -> Plan:
     )
     if not own and not copies:
         return Plan(series.folder)
-    names = {} if rewriter.keeps_names else _new_names(series, own, series.migrations(trees.base), now)
+    names = {} if rewriter.keeps_names else _new_names(series, own, series.migrations(trees.base), now, taken)
     moves = _moves(series, own, names)
     renamed = {**copies, **moves}
     stems = {rewriter.stem(series.name_of(old)): rewriter.stem(series.name_of(new)) for old, new in renamed.items()}
@@ -120,7 +121,9 @@ def _alike(one: bytes, other: bytes) -> bool:
     return difflib.SequenceMatcher(None, first, second, autojunk=False).ratio() > SAME_MIGRATION
 
 
-def _new_names(series: Series, own: Sequence[Brought], landed: Mapping[str, Numbered], now: datetime) -> dict[str, str]:
+def _new_names(
+    series: Series, own: Sequence[Brought], landed: Mapping[str, Numbered], now: datetime, taken: Collection[int]
+) -> dict[str, str]:
     """Old name to new name of every migration that the branch brings; the same where it may stay."""
     base = [number for number in landed.values() if number.key]
     newest = max((number.key for number in base), default=())
@@ -130,13 +133,15 @@ def _new_names(series: Series, own: Sequence[Brought], landed: Mapping[str, Numb
         return same
     ordered = all(a < b for a, b in itertools.pairwise(keys)) and (not newest or keys[0] > newest)
     stamped = is_stamp(own[0].number.text)
-    contiguous = [(newest[0] + 1 + i,) for i in range(len(keys))] if newest else keys
-    if ordered and (stamped or keys == contiguous or not _counts_by_one(base)):
+    start = newest[0] if newest else 0
+    gaps = set(range(start + 1, keys[-1][0])) - {key[0] for key in keys} - set(taken) if newest and not stamped else ()
+    if ordered and (stamped or not (gaps or any(len(key) > 1 for key in keys)) or not _counts_by_one(base)):
         return same
+    free = (number for number in itertools.count(start + 1) if number not in taken)
     names = {}
     last = newest
-    for index, one in enumerate(own):
-        fresh = _stamp_after(one.number.text, last, now) if stamped else str((newest[0] if newest else 0) + 1 + index)
+    for one in own:
+        fresh = _stamp_after(one.number.text, last, now) if stamped else str(next(free))
         text = written(fresh.zfill(_width(one.number.text)), one.number.text, series.layout)
         last = (int(fresh),)
         names.update({name: name.replace(one.number.text, text, 1) for name in _names_of(series, one)})

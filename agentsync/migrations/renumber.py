@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from agentsync.git.objects import cat_file
 from agentsync.git.trees import Entry, changed_paths, entries, merge_base, write_blob
 from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.migrations.numbers import held_by_others
 from agentsync.migrations.plan import make_plan
 from agentsync.migrations.rewriting.rewriter import Plan, Trees, replace_words
 from agentsync.migrations.rewriting.typeorm import replace_stamps
 from agentsync.migrations.series import Series, all_series
+from agentsync.state.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,10 +54,13 @@ def renumbering(repo: Repo, rules: InForce, base: str, branch: str) -> Renumberi
         for series in all_series(repo, rules, branch)
         if any(path.startswith(series.folder + "/" if series.folder else "") for path in touched)
     ]
+    snapshot = Store(repo.shared_dir, repo.environ).snapshot() if found else None
     with cat_file(repo) as cat:
-        made = [
-            make_plan(series, _trees(repo, cat, series, (base, fork, branch)), datetime.now(UTC)) for series in found
-        ]
+        made = []
+        for series in found:
+            trees = _trees(repo, cat, series, (base, fork, branch))
+            taken = held_by_others(repo, rules, snapshot, series, trees.branch) if snapshot else set()
+            made.append(make_plan(series, trees, datetime.now(UTC), taken))
     return Renumbering(base, fork, branch, tuple(plan for plan in made if plan))
 
 

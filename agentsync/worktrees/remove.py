@@ -13,6 +13,7 @@ from agentsync.landing.publish import under_way
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.locks.markers import take_away
 from agentsync.locks.query import all_locks
+from agentsync.migrations.numbers import reserved_by
 from agentsync.state.store import Change
 from agentsync.tasks.claims import all_claims, place_of
 from agentsync.text import one_line, quoted, shell_word
@@ -149,6 +150,7 @@ def _reachable(repo: Repo, commit: str) -> bool:
 def _freed(repo: Repo, snapshot: Snapshot, worktree_id: str, *, landed: bool) -> Change | None:
     """Its locks and registration end; its claims too, unless unlanded commits go on standing for them."""
     gone = [record_place(known.holder) for known in registered(snapshot) if known.holder.worktree == worktree_id]
+    gone += reserved_by(snapshot, worktree_id)
     gone += [held.lock.target.place for held in all_locks(repo, snapshot) if held.lock.holder.worktree == worktree_id]
     if landed:
         gone += [place_of(claim.id) for claim in all_claims(snapshot) if claim.holder.worktree == worktree_id]

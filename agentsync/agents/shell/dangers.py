@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 
 _TOUCHING = {"chmod", "chown", "rmdir", "touch", "sqlite3"}  # beside those whose files agents.shell.writes knows
 _TAKING_AWAY = {"rm", "mv", "unlink", "shred", "chmod", "chown", "rmdir"}
+_TAKES_FOLDERS = {"rm", "mv", "find", "shred"}
 _GLOB = "*?[{"
-_READING = {"log", "show", "cat-file", "ls-tree", "rev-parse", "rev-list", "for-each-ref", "diff", "fsck", "status",
-            "ls-files", "show-ref", "count-objects", "grep", "blame", "shortlog", "reflog", "diff-tree",
-            "clone", "init", "fetch", "remote", "describe", "merge-base", "name-rev", "archive", "bundle"}  # fmt: skip
-_LISTING = {"branch", "tag", "config", "notes", "worktree"}  # only read where no word but an option follows
+_NEEDS_NO_HOOKS = {
+    "log", "show", "cat-file", "ls-tree", "rev-parse", "rev-list", "for-each-ref", "diff", "fsck", "status", "ls-files",
+    "show-ref", "count-objects", "grep", "blame", "shortlog", "reflog", "diff-tree", "clone", "init", "fetch", "remote",
+    "describe", "merge-base", "name-rev", "ls-remote", "check-ignore", "check-attr", "archive",
+}  # fmt: skip
+_CANNOT_WRITE = _NEEDS_NO_HOOKS - {"clone", "init", "fetch", "remote", "reflog", "fsck", "archive"}
+_LISTS = {"branch", "tag"}  # with no words but these:
+_LIST_WORDS = {"-l", "--list", "-a", "-v", "-vv", "-r", "--show-current"}
 GATES = "the gates judge again at the ref and at the push; a refusal says how to go on:"
 
 
@@ -104,7 +109,7 @@ def _is_hook_key(key: str) -> bool:
 
 
 def _by_git(git: Git, around: Surroundings) -> Iterator[Danger]:
-    if _only_reads(git):
+    if git.subcommand in _NEEDS_NO_HOOKS:
         return
     keys = [setting.partition("=")[0] for setting in git.settings] + [setting_changed(git)]
     hooked = [key for key in keys if _is_hook_key(key)]
@@ -153,7 +158,8 @@ def _own_command(command: Command) -> Iterator[Danger]:
 def _by_guarded_path(command: Command, git: Git | None, around: Surroundings) -> Iterator[Danger]:
     words = [*writes_of([command]), *_touched(command)]
     named = [word for word in words if _is_guarded(word, command.folder, around)]
-    if git and not _only_reads(git):
+    named += [word for word in words if command.name in _TAKES_FOLDERS and _holds_guarded(word, command.folder, around)]
+    if git and not _cannot_write(git):
         sent_to = [git.git_dir, git.place, *(value for name, value in command.variables if name == "GIT_DIR"), "."]
         named += [word for word in sent_to if word and _is_guarded(word, command.folder, around)]
     if named:
@@ -163,11 +169,12 @@ def _by_guarded_path(command: Command, git: Git | None, around: Surroundings) ->
 def _touched(command: Command) -> list[str]:
     """Paths that a command changes or takes away, as far as they are known: those before a pattern's first star."""
     if command.name == "find":
-        deletes = "-delete" in command.known or any(
-            word in ("-exec", "-execdir") and command.words[at + 1 : at + 2] == ("rm",)
-            for at, word in enumerate(command.words)
+        run = [os.path.basename(b) for a, b in itertools.pairwise(command.words) if a in ("-exec", "-execdir")]
+        named = itertools.dropwhile(lambda word: word in ("-H", "-L", "-P"), command.known)
+        places = list(itertools.takewhile(lambda word: not word.startswith("-"), named))
+        return (
+            places if ("-delete" in command.known or _TAKING_AWAY & set(run)) and "-name" not in command.words else []
         )
-        return list(itertools.takewhile(lambda word: not word.startswith("-"), command.known)) if deletes else []
     if command.name == "touch" and {"-r", "--reference"} & set(command.words):
         return []
     found = command.known if command.name in _TOUCHING else []
@@ -177,15 +184,24 @@ def _touched(command: Command) -> list[str]:
 
 
 def _before_glob(word: str) -> str:
-    return word[: min(word.find(one) for one in _GLOB if one in word)]
+    """What of a pattern is certain: the folder, the one that it runs in where it names none."""
+    return os.path.dirname(word[: min(word.find(one) for one in _GLOB if one in word)]) or "."
 
 
-def _only_reads(git: Git) -> bool:
-    if git.subcommand in _READING:
-        return True
-    plain = [word for word in git.words if not word.startswith("-")]
-    reading = {"-l", "--list", "--get", "--get-all", "--get-regexp", "get", "list", "-v", "-vv", "-a", "--show-current"}
-    return git.subcommand in _LISTING and (not plain or bool(reading & set(git.words)))
+def _holds_guarded(word: str, folder: str, around: Surroundings) -> bool:
+    """Whether a path is the git directory that holds what is guarded."""
+    full = os.path.normpath(os.path.join(folder, word)) if folder or os.path.isabs(word) else ""
+    return os.path.basename(full) == ".git" and any(place.startswith(full + os.sep) for place in around.guarded)
+
+
+def _cannot_write(git: Git) -> bool:
+    """Whether a git command only reads, wherever it is sent to."""
+    if git.subcommand == "config":
+        return not setting_changed(git) and "edit" not in git.words and not {"-e", "--edit"} & set(git.words)
+    if git.subcommand in _LISTS:
+        options = {word for word in git.words if word.startswith("-")}
+        return options <= _LIST_WORDS and (bool(options & {"-l", "--list"}) or len(options) == len(git.words))
+    return git.subcommand in _CANNOT_WRITE
 
 
 def guarded(word: str) -> Danger:
