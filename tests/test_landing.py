@@ -592,6 +592,27 @@ def test_an_ignored_file_in_bases_worktree_is_not_written_over(text: Tree) -> No
     assert text.read("c.local") == "precious\n"
 
 
+@pytest.mark.parametrize("stands", ["out", "data/x", "link"])
+def test_ignored_files_and_folders_above_or_below_what_lands_stay(text: Tree, stands: str) -> None:
+    text.commit(".gitignore", "/out\n/data\n/link\n")
+    lands = {"out": "out/a.txt", "data/x": "data", "link": "link"}[stands]
+    one, two = text.worktree("one"), text.worktree("two")
+    one.write(lands, "theirs\n")
+    one.ok("add", "-f", lands)
+    one.ok("commit", "-qm", "lands")
+    for tree in (text, two):
+        if stands == "link":
+            (tree.path / stands).symlink_to("nowhere")
+        else:
+            tree.write(stands, "precious\n")
+    assert "in the way" in text.sync("integrate", "one").out
+    text.ok("update-ref", "refs/heads/main", "one")
+    two.commit("c.txt", "c\n")
+    assert "ignored files are in the way" in two.sync("sync").err
+    for tree in (text, two):
+        assert (tree.path / stands).is_symlink() or tree.read(stands) == "precious\n"
+
+
 def test_a_union_keeps_the_mode_that_one_side_gave(text: Tree) -> None:
     checked(text, "true")
     text.commit("d.py", "import a\n\nprint(a)\n")

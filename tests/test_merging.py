@@ -113,6 +113,7 @@ def test_merged_toml_parses_and_says_what_was_merged(
         ("^1.0.0", "5.90.2", "^5.80.0", "5.90.2"),  # a pin inside the other's range
         ("^1.0.0", "^2.0.0", "^3.0.0", None),  # nothing satisfies both
         ("^1.0.0", "^2.0.0", "0.9.0", None),
+        ("=1.2.3", "=1.2.4", "=1.2.5", "=1.2.5"),
         ("^0.2.0", "^0.3.0", "^0.4.0", None),  # below 1.0 a minor version breaks
         ("^0.3.0", "^0.3.2", "^0.3.4", "^0.3.4"),
         ("^1.0.0", "workspace:*", "^1.1.0", None),
@@ -314,6 +315,21 @@ def test_what_both_name_alike_is_never_kept_twice(path: str, mine: bytes, theirs
 def test_what_speaks_of_the_next_line_stays_with_it(path: str, mine: str, theirs: str) -> None:
     start = {"rs": "pub mod z;\n", "py": "import os\n", "ts": "import { add } from 'x';\n"}[path[-2:]]
     assert merged(path, start, start + mine, start + theirs) == start + mine + theirs
+
+
+@pytest.mark.parametrize("line", ['#[cfg(feature = "x")]', "/// what it is", "#[derive(Debug)]"])
+def test_an_insertion_that_speaks_of_what_follows_is_a_conflict(line: str) -> None:
+    base = "pub mod a;\npub mod old;\n"
+    mine, other = (base.replace("pub mod old", f"{more}\npub mod old") for more in (line, "pub mod new;"))
+    assert merged("src/lib.rs", base, mine, other) is None
+    assert merged("src/lib.rs", base, other, mine) is None
+
+
+def test_a_reordered_list_of_maps_is_a_conflict() -> None:
+    source = "[[tool.poetry.source]]\nname = '{0}'\nurl = '{1}'\n"
+    base = source.format("pypi", "p") + source.format("corp", "c")
+    assert merged("pyproject.toml", base, base.replace("'c'", "'d'"), source.format("corp", "c") +
+                  source.format("pypi", "p")) is None  # fmt: skip
 
 
 def test_registry_refuses_a_hunk_with_a_base_part() -> None:

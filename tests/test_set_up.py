@@ -264,14 +264,14 @@ def test_a_hook_that_is_a_link_to_another_is_chained_and_put_back(bare_tree: Tre
     hooks.mkdir(exist_ok=True)
     (hooks / "pre-commit").write_text('#!/bin/sh\necho "$(basename "$0")" >> ran\n')
     (hooks / "pre-commit").chmod(0o755)
-    (hooks / "post-merge").symlink_to("pre-commit")
+    (hooks / "post-merge").symlink_to("./pre-commit")
     bare_tree.synced("init", "--yes")
     assert bare_tree.sync("doctor").code == 0
     bare_tree.run("git", "hook", "run", "pre-commit")
     bare_tree.run("git", "hook", "run", "post-merge")
     assert len(bare_tree.read("ran").splitlines()) == 2
     bare_tree.synced("uninstall", "--yes")
-    assert os.readlink(hooks / "post-merge") == "pre-commit"
+    assert os.readlink(hooks / "post-merge") == "./pre-commit"
     assert "basename" in (hooks / "pre-commit").read_text()
 
 

@@ -92,7 +92,7 @@ def _require_free(repo: Repo, place: Worktree, ref: str, old: str, new: str) -> 
         raise MovedError(f"{ref.removeprefix('refs/heads/')} moved meanwhile", "", "agentsync status")
     git_elsewhere(repo.environ, place.top, "update-index", "-q", "--refresh", ok=())
     tried = git_elsewhere(repo.environ, place.top, "read-tree", "-n", "-m", "-u", old, new, ok=())
-    ignored = _ignored_in_the_way(repo, place, old, new)
+    ignored = ignored_in_the_way(repo, place.top, old, new)
     if tried.code == 0 and not ignored:
         return
     said = tried.err.decode("utf-8", "replace")
@@ -106,20 +106,37 @@ def _require_free(repo: Repo, place: Worktree, ref: str, old: str, new: str) -> 
     )
 
 
-def _ignored_in_the_way(repo: Repo, place: Worktree, old: str, new: str) -> list[str]:
-    """Files that git ignores there and would write over: what stands where something is added."""
-    top = os.fsencode(place.top)
-    added = [change for change in tree_changes(repo, old, new) if change.new and not change.old]
-    there = [change for change in added if os.path.isfile(os.path.join(top, change.path))]
+def ignored_in_the_way(repo: Repo, top: str, old: str, new: str) -> list[str]:
+    """What git ignores in a worktree and would write over: whatever stands where something is added, or above it."""
+    added = {change.path: change for change in tree_changes(repo, old, new) if change.new and not change.old}
+    places: dict[bytes, str] = {}
+    for path, change in added.items():
+        parts = path.split(b"/")
+        above = [b"/".join(parts[:length]) for length in range(1, len(parts))]
+        files = [place for place in above if _is_no_folder(top, place)]
+        places |= dict.fromkeys(files[:1], "")
+        if not files and os.path.lexists(os.path.join(os.fsencode(top), path)):
+            places[path] = change.new
     found = []
-    for change in there:
-        tracked = git_elsewhere(
-            repo.environ, place.top, "--literal-pathspecs", "ls-files", "--", change.path, ok=()
-        ).out
-        content = git_elsewhere(repo.environ, place.top, "hash-object", "--", change.path, ok=()).out.decode().strip()
-        if not tracked and content != change.new:
-            found.append(show_path(change.path))
+    for place, wanted in places.items():
+        tracked = git_elsewhere(repo.environ, top, "--literal-pathspecs", "ls-files", "--", place, ok=()).out
+        if tracked or (wanted and _content_of(repo, top, place) == wanted):
+            continue
+        found.append(show_path(place))
     return found
+
+
+def _is_no_folder(top: str, path: bytes) -> bool:
+    full = os.path.join(os.fsencode(top), path)
+    return os.path.lexists(full) and (os.path.islink(full) or not os.path.isdir(full))
+
+
+def _content_of(repo: Repo, top: str, path: bytes) -> str:
+    """The id that a regular file's content would have, empty for anything else."""
+    full = os.path.join(os.fsencode(top), path)
+    if os.path.islink(full) or not os.path.isfile(full):
+        return ""
+    return git_elsewhere(repo.environ, top, "hash-object", "--", path, ok=()).out.decode().strip()
 
 
 def _swap(repo: Repo, ref: str, old: str, new: str) -> None:

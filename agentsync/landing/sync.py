@@ -13,7 +13,7 @@ from agentsync.git.trees import commit_tree
 from agentsync.landing.follow import follow_submodules
 from agentsync.landing.generate import regenerate
 from agentsync.landing.lander import lander
-from agentsync.landing.publish import refusal_in, under_way
+from agentsync.landing.publish import ignored_in_the_way, refusal_in, under_way
 from agentsync.landing.rehearse import Rehearsal, rehearse
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.setup.drivers import install_drivers
@@ -119,6 +119,10 @@ def message_for(name: str, branch: str, done: Synced, agent: str) -> str:
 
 def _fast_forward(repo: Repo, commit: str) -> None:
     """Move the branch, its index and its files to a commit made for it."""
+    ignored = ignored_in_the_way(repo, repo.top, "HEAD", commit)
+    if ignored:
+        what = f"ignored files are in the way: {one_line(', '.join(ignored[:5]), 200)}"
+        raise RefusedError(what, "nothing moved; put them elsewhere first", f"mv {ignored[0]} {ignored[0]}.mine")
     done = repo.git("merge", "--ff-only", "--no-autostash", "--quiet", commit, ok=())
     if done.code == 0:
         return

@@ -87,6 +87,9 @@ def _kept(path: str, hunk: Hunk, before: Sequence[bytes], after: Sequence[bytes]
         raise ConflictError("both sides inserted some of the same lines")
     if simple:
         theirs = [line for line in theirs if line.strip() not in shared]
+    ends = [bool(side) and bool(_SPEAKS_OF_THE_NEXT.match(side[-1])) for side in (ours, theirs)]
+    if any(ends):  # what follows the conflict is meant: between them the other side's would come
+        raise ConflictError("an insertion speaks of the line after it")
     for side in (ours, theirs):
         _require_whole(path, side, before)
         _require_additive(side, before)

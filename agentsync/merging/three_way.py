@@ -109,9 +109,12 @@ def _merge_lists(
     before, mine, other = keys
     if before is None or mine is None or other is None:
         return None
+    kept = [key for key in before if key in mine and key in other]
+    if any([key for key in side if key in kept] != kept for side in (mine, other)):
+        return None  # somebody reordered: order may mean something
     merged = [
         merge_values(before.get(key, ABSENT), mine.get(key, ABSENT), other.get(key, ABSENT), policy, (*path, key))
-        for key in key_order(list(before), list(mine), list(other))
+        for key in woven(list(mine), list(other)) + [key for key in before if key not in {*mine, *other}]
     ]
     return [item for item in merged if item is not ABSENT]
 

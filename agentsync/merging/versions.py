@@ -38,6 +38,7 @@ def npm_span(text: str) -> Span | None:
         after = (version[0], version[1], version[2] + 1)
         least, end = {
             "": (version, after),
+            "=": (version, after),
             ">=": (version, _NO_END),
             ">": (after, _NO_END),
             "<": ((0, 0, 0), version),

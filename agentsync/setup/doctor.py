@@ -71,6 +71,8 @@ def _state(repo: Repo) -> Check:
         what = "state: it was deleted; locks, claims and reservations are gone"
         return Check("bad", what, "take them again: the next agentsync lock starts a new state")
     try:
+        if os.path.isdir(store.path) and not os.path.exists(os.path.join(store.path, "HEAD")):
+            raise DamagedError("its HEAD is gone")
         snapshot = store.snapshot()
         count = len([place for place, _ in snapshot.walk(b"") if place.startswith(b"agents/")])
     except AgentsyncError as error:
@@ -217,6 +219,8 @@ def _set_damaged_state_aside(repo: Repo) -> list[str]:
     """Let a new state begin where the old one cannot be read; what is left of that stays beside it."""
     store = Store(repo.shared_dir, repo.environ)
     try:
+        if os.path.isdir(store.path) and not os.path.exists(os.path.join(store.path, "HEAD")):
+            raise DamagedError("its HEAD is gone")
         list(store.snapshot().walk(b""))
     except DamagedError:
         back_to = restore(store)

@@ -71,7 +71,7 @@ def own_hooks_path(repo: Repo, git_dir: str) -> str:
 
 
 def _setting(repo: Repo, *where: str) -> str:
-    out = repo.git("config", *where, "--get", "core.hooksPath", ok=()).out
+    out = repo.git("config", *where, "--type=path", "--get", "core.hooksPath", ok=()).out
     return out.decode("utf-8", "surrogateescape").strip()
 
 
@@ -140,7 +140,9 @@ def install_hooks(repo: Repo, plan: Plan) -> list[str]:
 def _set_aside(target: Path) -> None:
     """Give a hook the name under which its shim runs it; a link to another hook goes on leading to that one."""
     chained = target.with_name(target.name + CHAINED)
-    if target.is_symlink() and os.readlink(target) in (*OURS, *OTHERS):
+    leads_to = os.path.join(target.parent, os.readlink(target)) if target.is_symlink() else ""
+    beside = os.path.realpath(os.path.dirname(leads_to)) == os.path.realpath(target.parent)
+    if leads_to and beside and os.path.basename(leads_to) in (*OURS, *OTHERS):
         chained.unlink(missing_ok=True)
         chained.symlink_to(os.readlink(target) + CHAINED)
         target.unlink()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 REF = "refs/heads/state"
 VERSION = 1
+BEGUN = "begun"  # beside the ref once it was written: without it a missing one means a state to come
 LOST = "state-lost"  # journalled where a new state takes the place of one that somebody deleted
 VERSION_FILE = b"version.toml"
 _TRIES = 200
@@ -118,6 +119,8 @@ class Store:
         found = read_line(ref) or self._packed_ref()
         if not found and (os.path.lexists(ref) or (os.path.lexists(self.path) and not os.path.isdir(self._objects))):
             raise DamagedError(f"{ref} names no commit")
+        if not found and os.path.exists(os.path.join(self.path, BEGUN)):
+            raise DamagedError(f"{ref} is gone")
         return found
 
     def _packed_ref(self) -> str:
@@ -211,6 +214,9 @@ class Store:
             raise StateError("the shared state could not be changed", one_line(why[-1] if why else ""))
         if won:
             self._tidy(turn_fd)
+        if won and not snapshot.id:
+            with open(os.path.join(self.path, BEGUN), "w", encoding="ascii"):
+                pass
         return won
 
     def _contains(self, commit_id: str) -> bool:

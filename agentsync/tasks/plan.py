@@ -42,13 +42,9 @@ def plan_path(repo: Repo) -> str:
 def own_text(repo: Repo) -> str:
     """This worktree's TASKS.md as text, empty where there is none.
 
-    Raises RefusedError where it is no text, or lies outside of the worktree: nobody wants that written.
+    Raises RefusedError where it is no text.
     """
-    path = plan_path(repo)
-    if not os.path.realpath(path).startswith(os.path.realpath(repo.top) + os.sep):
-        what = f"{FILE} is a symlink that leads out of this worktree"
-        raise RefusedError(what, one_line(os.path.realpath(path), 200), f"ls -l {shell_word(path)}")
-    data = read_or_empty(path)
+    data = read_or_empty(plan_path(repo))
     if b"\0" in data:
         raise RefusedError(
             f"{FILE} is no UTF-8 text", "it has null bytes, as UTF-16 has: save it as UTF-8", f"file {FILE}"
@@ -57,8 +53,20 @@ def own_text(repo: Repo) -> str:
 
 
 def write_plan(repo: Repo, text: str) -> None:
-    """Replace this worktree's TASKS.md."""
+    """Replace this worktree's TASKS.md.
+
+    Raises RefusedError where it lies outside of the worktree: who follows a link there cannot know what is written.
+    """
+    require_own(repo)
     write_whole(plan_path(repo), encode(text))
+
+
+def require_own(repo: Repo) -> None:
+    """Refuse to write a TASKS.md that is a link to somewhere else."""
+    path = plan_path(repo)
+    if not os.path.realpath(path).startswith(os.path.realpath(repo.top) + os.sep):
+        what = f"{FILE} is a symlink that leads out of this worktree"
+        raise RefusedError(what, one_line(os.path.realpath(path), 200), f"ls -l {shell_word(path)}")
 
 
 def ids_in_use(repo: Repo, rules: InForce, snapshot: Snapshot) -> set[str]:
@@ -227,6 +235,9 @@ def finish_task(repo: Repo, store: Store, rules: InForce, holder: Holder, name: 
         own_claim(snapshot, holder, wanted)
         why = f"base's {FILE} has it, so there is nothing to tick here yet; bring base in, then again"
         raise RefusedError(f"this branch has no task {one_line(wanted, 60)}", why, "agentsync sync")
+
+    if found and not found.surface:
+        require_own(repo)
 
     def decide(snapshot: Snapshot) -> Change | None:
         claim = own_claim(snapshot, holder, wanted)
