@@ -19,7 +19,7 @@ from agentsync.locks.touching import touching
 from agentsync.record import dump, list_of, load, number_of, text_of
 from agentsync.state.journal import journal_end, read_events
 from agentsync.tasks.claims import claim_of
-from agentsync.text import one_line, show_path
+from agentsync.text import one_line, quoted, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +57,7 @@ def news(scene: Scene, *, noted: bool = True) -> list[str]:
     lines = [*untold(scene), *_base_moved(scene, text_of(told, "base"), base)]
     lines += [f"lock freed: {path}" for path in freed]
     lines += [line for key, line in locks.items() if key not in list_of(told, "locks")]
+    lines += _overridden_between(scene, snapshot, number_of(told, "journal"), end) if told else []
     clashes = _conflicts_to_come(scene)
     contracts = _newer_contracts(scene)
     backs = _handed_back(scene, snapshot)
@@ -143,6 +144,18 @@ def _refused_between(scene: Scene, start: int, end: int) -> list[str]:
         if (event.get("event"), event.get("rule"), event.get("holder")) == ("refused", "locks", scene.holder.key)
         and not str(event.get("path", "")).endswith(".agent-lock")
     ]
+
+
+def _overridden_between(scene: Scene, snapshot: Snapshot, start: int, end: int) -> list[str]:
+    """What a person changed past this holder's locks, and why."""
+    lines = []
+    for event in read_events(scene.repo.shared_dir, start, end):
+        paths = event.get("paths") if event.get("event") == "override" else None
+        for path in paths if isinstance(paths, list) else []:
+            if not _is_quoted(path) and scene.holder.key in _holders_of(scene, snapshot, path):
+                who, why = one_line(str(event.get("holder")), 80), quoted(str(event.get("reason")), 100)
+                lines.append(f"{path}, which you have locked, was changed by {who}: {why}")
+    return lines
 
 
 def _is_quoted(path: str) -> bool:

@@ -479,6 +479,8 @@ def test_branches_of_every_kind(text: Tree, case: str) -> None:
         one.ok("checkout", "-q", "--", "f.txt")
     elif case == "empty":
         one.ok("commit", "-q", "--allow-empty", "-m", "empty")
+        assert "one  nothing to land: base has all that it changes" in text.synced("integrate", "one")
+        return
     else:
         text.ok("-c", "protocol.file.allow=always", "clone", "-q", ".", "../inner")
         one.ok("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", "../inner", "vendor")
@@ -630,9 +632,47 @@ def test_the_check_has_the_submodules_that_the_clone_has(text: Tree, tmp_path: P
     text.ok("clone", "-q", ".", str(library))
     text.ok("submodule", "--quiet", "add", str(library), "lib")
     text.ok("commit", "-qm", "lib")
-    checked(text, "test -e lib/f.txt")
-    work(text, "one", 3)
+    checked(text, "cmp lib/f.txt want")
+    one = work(text, "one", 3)
+    text.commit("want", text.read("f.txt"))
     assert "one  landed" in text.synced("integrate", "one")
+    one.synced("sync")
+    one.ok("-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--init")
+    inner = Tree(one.path / "lib", {**one.environ, "GIT_AUTHOR_NAME": "a", "GIT_COMMITTER_NAME": "a",
+                                    "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_EMAIL": "a@b"})  # fmt: skip
+    inner.commit("f.txt", "newer\n")
+    one.ok("commit", "-qam", "a newer lib")
+    assert "the check failed" in text.sync("integrate", "one").out, "the check sees the branch's own submodule"
+    one.commit("want", "newer\n")
+    assert "one  landed" in text.synced("integrate", "one")
+
+
+def test_a_branch_with_nothing_of_its_own_goes_where_base_is(text: Tree) -> None:
+    one = text.worktree("one")
+    text.commit("b.txt", "b\n")
+    one.synced("sync")
+    assert one.head() == text.head()
+    assert text.synced("integrate") == "no branch is ready to land"
+
+
+def test_what_was_squashed_on_the_server_is_over(text: Tree) -> None:
+    one = work(text, "one", 3)
+    edit(text, 3, "base")
+    text.ok("commit", "-qam", "in the way")
+    assert text.sync("integrate", "one").code == 1
+    assert "land-one" in one.synced("task", "list")
+    text.git("merge", "-q", "--squash", "-Xtheirs", "one")
+    text.ok("commit", "-qam", "squashed")
+    text.synced("status")
+    assert "land-one" not in one.sync("task", "list").out
+    assert "one  nothing to land" in text.synced("integrate", "one")
+
+
+def test_a_dirty_base_is_no_task_of_the_branchs_owner(text: Tree) -> None:
+    one = work(text, "one", 3)
+    edit(text, 3, "not committed")
+    assert "changes there are in the way" in text.sync("integrate", "one").out
+    assert "land-one" not in one.sync("task", "list").out
 
 
 def test_untracked_files_may_be_forgotten_ones(text: Tree) -> None:

@@ -141,6 +141,17 @@ def test_a_yaml_master_includes_what_moved() -> None:
     assert merged[f"{series.folder}/003-c.yaml"] == change.format("003", "c")
 
 
+def test_a_yaml_include_between_others_moves_whole() -> None:
+    series = Series("db/changelog", next(one for one in LAYOUTS if one.name == "liquibase"))
+    include = "- include:\n    file: db/changelog/{0}\n"
+    first, last, head = include.format("001-a.yaml"), include.format("002-b.yaml"), "databaseChangeLog:\n"
+    master = "db/changelog/master.yaml"
+    fork = {"db/changelog/001-a.yaml": "a\n", "db/changelog/002-b.yaml": "b\n", master: head + first + last}
+    base = {**fork, "db/changelog/003-t.yaml": "t\n", master: head + first + last + include.format("003-t.yaml")}
+    branch = {**fork, "db/changelog/003-m.yaml": "m\n", master: head + first + include.format("003-m.yaml") + last}
+    assert landed(series, base, fork, branch)[master] == base[master] + include.format("004-m.yaml")
+
+
 def test_dumps_and_imports_name_what_moved(main: Tree) -> None:
     row = "('{0}'),\n"
     rows = "".join(row.format(f"202301{day:02}000000") for day in range(1, 9)) + row.format("20240101000000")

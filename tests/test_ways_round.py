@@ -530,6 +530,19 @@ def test_what_a_gate_let_pass_under_a_lock_is_in_the_chain_when_the_lock_is_give
     main.ok("merge", "-q", "--no-edit", "one")
 
 
+def test_a_lock_given_back_hands_its_version_on_whatever_else_was_committed(main: Tree, one: Tree, two: Tree) -> None:
+    hold(one)
+    two.synced("lock", "other.txt")
+    for name in ("shared.txt", "other.txt"):
+        two.write(name, "two's\n")
+        two.ok("add", name)
+        two.unhooked("commit", "-qm", name)
+    done = two.sync("unlock", "other.txt")
+    assert (done.code, done.err) == (0, "")
+    assert "has a newer version than this branch" in one.sync("lock", "other.txt").err
+    assert "is locked by one@one" in two.refused("commit", "-q", "--allow-empty", "-m", "next").err
+
+
 def test_two_hand_made_markers_have_one_winner(main: Tree, one: Tree, two: Tree) -> None:
     one.write("shared.txt.agent-lock", "one\n")
     two.write("shared.txt.agent-lock", "two\n")

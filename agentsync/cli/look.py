@@ -13,6 +13,7 @@ from agentsync.errors import UsageError
 from agentsync.git.refs import is_zero
 from agentsync.git.repo import git_elsewhere
 from agentsync.judging.scene import Scene
+from agentsync.landing.hand_back import settle_hand_backs
 from agentsync.locks.landing import settle
 from agentsync.locks.markers import marker_lock
 from agentsync.locks.model import Target
@@ -51,6 +52,7 @@ def status(path: str, only_new: bool, as_json: bool, agent: str) -> int:
     if path:
         return _path_status(here, repo_path(here.repo, path, here.folder), as_json=as_json)
     settle(here.repo, here.rules.base, here.store, here.holder, [b""])
+    settle_hand_backs(here.repo, here.store, here.rules.base, here.holder)
     return _screen(here, as_json=as_json)
 
 

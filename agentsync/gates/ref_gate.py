@@ -21,6 +21,7 @@ from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.attributes import attribute_paths
 from agentsync.state.journal import record_event
 from agentsync.state.paths import CHAINS, from_state
+from agentsync.state.store import Change, Snapshot
 from agentsync.text import quoted
 
 if TYPE_CHECKING:
@@ -80,11 +81,23 @@ def gate_refs(scene: Scene, lines: Sequence[str]) -> int:
 
 
 def judge_late(scene: Scene) -> None:
-    """Judge what the branch here took that no gate saw, so that its versions are in the chains of its own locks."""
+    """Have the versions that the branch here took under its own locks in their chains, though no gate saw them.
+
+    What else those commits brought is judged by the next gate.
+    """
     head = head_of(scene.repo)
-    judged = judged_tip(scene.repo, head.branch) if head.branch else head.commit
-    if head.commit and judged != head.commit:
-        _admit(scene, Move(head.branch, judged, head.commit))
+    if not head.branch or not head.commit or judged_tip(scene.repo, head.branch) == head.commit:
+        return
+    steps = unjudged_steps(scene, Move(head.branch, "", head.commit))
+
+    def decide(snapshot: Snapshot) -> Change | None:
+        scene.snapshot = snapshot
+        records = judge_steps(scene, steps, head.branch).records
+        grown = {place: record for place, record in records.items() if place.startswith(CHAINS)}
+        return Change("versions that no gate saw", scene.holder.key, grown) if grown else None
+
+    if steps:
+        scene.store.swap(decide)
 
 
 def _admit(scene: Scene, move: Move) -> bool:

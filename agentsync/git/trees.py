@@ -131,5 +131,14 @@ def changed_paths(repo: Repo, old: str, new: str) -> set[bytes]:
     return set(_nonempty(out.split(b"\0")))
 
 
+def adds_nothing(repo: Repo, base: str, commit: str) -> bool:
+    """Whether a commit merged into base would change nothing there, as after its branch was landed by squash."""
+    try:
+        merged = merge_trees(repo, base, commit)
+    except GitError:
+        return False
+    return merged.clean and not changed_paths(repo, base, merged.tree)
+
+
 def _nonempty(items: Iterable[bytes]) -> Iterator[bytes]:
     return (item for item in items if item)

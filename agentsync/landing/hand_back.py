@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import time
 
-from agentsync.git.refs import HEADS, attached_branches, worktrees
+from agentsync.git.refs import HEADS, attached_branches, resolve_ref, worktrees
 from agentsync.git.repo import private_dir_of, read_line
+from agentsync.git.trees import adds_nothing
 from agentsync.holders.identity import Holder
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.state.journal import record_event
 from agentsync.state.store import Change
-from agentsync.tasks.claims import Claim, claim_record, place_of
+from agentsync.tasks.claims import Claim, all_claims, claim_record, place_of
 from agentsync.text import one_line
 
 if TYPE_CHECKING:
+    from agentsync.config.load import Base
     from agentsync.git.repo import Repo
     from agentsync.state.store import Snapshot, Store
 
@@ -26,6 +28,7 @@ class Outcome(NamedTuple):
 
     Its state is `landed`, or `ready` where [integrate] publish is "branch"; `would land` or `would be ready`;
     `nothing to land`; `not ready`; `left`. `submodules`: what to type for those that could not follow.
+    `owners`: whether its owner can do something about it.
     """
 
     branch: str
@@ -39,6 +42,7 @@ class Outcome(NamedTuple):
     paths: tuple[bytes, ...] = ()
     output: tuple[str, ...] = ()
     submodules: tuple[str, ...] = ()
+    owners: bool = True
 
 
 def task_of(branch: str) -> str:
@@ -62,9 +66,19 @@ def note(repo: Repo, store: Store, lander: Holder, outcome: Outcome) -> None:
         store.swap(lambda snapshot: _without(snapshot, task, lander))
         return
     record_event(repo.shared_dir, "not-landed", holder=lander.key, branch=outcome.branch, why=outcome.why)
-    owner = _owner(repo, outcome.branch)
+    owner = _owner(repo, outcome.branch) if outcome.owners else None
     if owner:
         store.swap(lambda _: _handed_back(task, outcome, owner, lander))
+
+
+def settle_hand_backs(repo: Repo, store: Store, base: Base, holder: Holder) -> None:
+    """End the tasks to make a branch land of those that base has all changes of, by a squash on the server or else."""
+    given = [one for one in all_claims(store.snapshot()) if one.ref and one.id == task_of(one.ref)]
+    tips = {one.id: resolve_ref(repo, one.ref) for one in given}
+    over = [name for name, tip in tips.items() if tip and base.newest and adds_nothing(repo, base.newest, tip)]
+    if over:
+        gone = dict.fromkeys(place_of(name) for name in over)
+        store.swap(lambda _: Change(f"{', '.join(over[:3])} is over", holder.key, gone))
 
 
 def _without(snapshot: Snapshot, task: str, holder: Holder) -> Change | None:

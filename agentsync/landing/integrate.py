@@ -7,11 +7,11 @@ from agentsync.errors import AgentsyncError, GitError, RefusedError, UsageError
 from agentsync.git.objects import is_ancestor
 from agentsync.git.refs import HEADS, head_of, resolve_ref, worktrees
 from agentsync.git.repo import git_elsewhere
-from agentsync.git.trees import commit_tree, merge_base
+from agentsync.git.trees import changed_paths, commit_tree, merge_base
 from agentsync.holders.identity import Holder
 from agentsync.landing.generate import regenerate
 from agentsync.landing.hand_back import Outcome, holder_of, note, task_of
-from agentsync.landing.publish import MovedError, publish
+from agentsync.landing.publish import InTheWayError, MovedError, publish
 from agentsync.landing.rehearse import Rehearsal, rehearse
 from agentsync.landing.room import enter_room, last_lines, run_command
 from agentsync.landing.sync import Synced, message_for, newest_base
@@ -116,9 +116,9 @@ def _one(land: Lander, name: str, tip: str, check: str, *, dry_run: bool) -> tup
             land.tell(f"{name}: a branch moved meanwhile, planning again")
             _, tip = newest_base(land.repo, _fresh(land).rules)
         except RefusedError as error:
-            return Outcome(
-                name, "left", "; ".join(part for part in (error.what, error.why) if part), error.next_command
-            ), tip
+            why = "; ".join(part for part in (error.what, error.why) if part)
+            owners = not isinstance(error, InTheWayError)
+            return Outcome(name, "left", why, error.next_command, owners=owners), tip
         except GitError as error:
             return Outcome(name, "left", f"{error.what}: {error.why}", error.next_command), tip
     return Outcome(name, "left", "base kept moving", "agentsync integrate " + name), tip
@@ -143,8 +143,9 @@ def _try(land: Lander, name: str, tip: str, check: str, *, dry_run: bool) -> tup
     if not check and not dry_run:
         ours, theirs = (tip, branch) if land.onto_base else (branch, tip)
         rehearsal = rehearsal.without_unions(land.repo, ours, theirs)
-    if rehearsal.conflicts:
-        return _conflicting(name, rehearsal), tip
+    known = _without_landing(land, name, tip, rehearsal)
+    if known:
+        return known, tip
     if dry_run:
         left = [f"{show_path(one.path)} is made anew: {one.maker.command or '?'}" for one in rehearsal.stale]
         merged = commit_tree(land.repo, rehearsal.tree, [tip, branch], f"Merge branch '{name}'\n")
@@ -157,6 +158,15 @@ def _try(land: Lander, name: str, tip: str, check: str, *, dry_run: bool) -> tup
         paths = tuple(path for path, _, _ in made.left)
         return Outcome(name, "left", f"{show_path(path)} is not made anew: {why}", command, paths=paths), tip
     return _land(land, name, (tip, branch), rehearsal._replace(tree=made.tree), check, made.made)
+
+
+def _without_landing(land: Lander, name: str, tip: str, rehearsal: Rehearsal) -> Outcome | None:
+    """What becomes of a branch by its rehearsal alone; None where it goes on to land."""
+    if rehearsal.conflicts:
+        return _conflicting(name, rehearsal)
+    if not rehearsal.stale and not changed_paths(land.repo, tip, rehearsal.tree):
+        return Outcome(name, "nothing to land", "base has all that it changes")
+    return None
 
 
 def _conflicting(name: str, rehearsal: Rehearsal) -> Outcome:

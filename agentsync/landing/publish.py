@@ -34,6 +34,10 @@ _UNDER_WAY = {
 _REFUSED = "agentsync: refused: "
 
 
+class InTheWayError(RefusedError):
+    """Where the branch is checked out something keeps it from moving: whoever works there must see to it."""
+
+
 class MovedError(RefusedError):
     """The branch moved meanwhile: plan again."""
 
@@ -73,13 +77,13 @@ def _checked_out(repo: Repo, ref: str) -> list[Worktree]:
         if not one.present and head_of(repo, one.git_dir).branch == ref:
             what = f"{ref.removeprefix('refs/heads/')} is checked out in {one.top}, which is not there"
             way_on = f"agentsync worktree remove {shell_word(one.id)}"
-            raise RefusedError(what, "it could not follow; bring it back, or give it up", way_on)
+            raise InTheWayError(what, "it could not follow; bring it back, or give it up", way_on)
         if one.present and ref in attached_branches(repo, one.git_dir, private_dir_of(one.git_dir)):
             what, how = under_way(one.git_dir)
             if what:
                 name = ref.removeprefix("refs/heads/")
                 way_on = f"git -C {shell_word(one.top)} {how.removeprefix('git ')}"
-                raise RefusedError(
+                raise InTheWayError(
                     f"{name} cannot move: {what} is under way in {one.top}", "finish it, or end it", way_on
                 )
             if head_of(repo, one.git_dir).branch == ref:
@@ -99,7 +103,7 @@ def _require_free(repo: Repo, place: Worktree, ref: str, old: str, new: str) -> 
     names = re.findall(r"Entry '(.*?)' |working tree file '(.*?)'|^\t(.+)$", said, re.MULTILINE)
     files = [next(part for part in found if part) for found in names] + ignored
     shown = ", ".join(one_line(name, 80) for name in files[:5]) or one_line(said.strip().rpartition("\n")[2])
-    raise RefusedError(
+    raise InTheWayError(
         f"{ref.removeprefix('refs/heads/')} is checked out in {place.top}, and changes there are in the way: {shown}",
         "nothing moved; commit or stash them first",
         f"git -C {shell_word(place.top)} status",

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 
 from agentsync.errors import GitError
+from agentsync.git.refs import linked_worktrees
 from agentsync.git.repo import ROOM, Repo, git_elsewhere
-from agentsync.git.run import scrubbed_environment
+from agentsync.git.run import run_git, scrubbed_environment
+from agentsync.landing.follow import GITLINK
 from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.text import shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,17 +58,49 @@ def enter_room(repo: Repo, tree: str) -> str:
 
 
 def _enter_submodules(repo: Repo, place: str) -> None:
-    """Check out the submodules that this clone has, from its own copies: nothing is fetched."""
+    """Lay out the submodules that this clone has, from its own copies: nothing is fetched.
+
+    Raises GitError where a copy is there and lacks the commit: a check on other files would tell nothing.
+    """
     names = git_elsewhere(repo.environ, place, "config", "--file", ".gitmodules", "--name-only", "--get-regexp",
                           r"^submodule\..*\.path$", ok=()).out.decode("utf-8", "surrogateescape")  # fmt: skip
     for key in names.splitlines():
         name = key.removeprefix("submodule.").removesuffix(".path")
-        own = os.path.join(repo.common_dir, "modules", name)
-        if os.path.isdir(own):
-            path = git_elsewhere(repo.environ, place, "config", "--file", ".gitmodules", key).out.decode().strip()
-            settings = ("-c", f"submodule.{name}.url={own}", "-c", "protocol.file.allow=always")
-            words = (*_NO_HOOKS, *settings, "submodule", "--quiet", "update", "--init", "--force", "--", path)
-            git_elsewhere(repo.environ, place, *words, ok=())
+        path = git_elsewhere(repo.environ, place, "config", "--file", ".gitmodules", key).out.decode().strip()
+        entry = git_elsewhere(repo.environ, place, "ls-files", "--stage", "--", path, ok=()).out.decode().split()
+        copies = _copies_of(repo, name)
+        if not copies or entry[:1] != [GITLINK]:
+            continue
+        having = [one for one in copies if _has(repo, one, entry[1])]
+        if not having:
+            why = f"no worktree of this clone has its commit {entry[1][:12]}, and the check would miss it"
+            raise GitError(f"submodule {name} cannot be laid out", why, f"git submodule update -- {shell_word(path)}")
+        _lay_out(repo, having[0], entry[1], os.path.join(place, path))
+
+
+def _copies_of(repo: Repo, name: str) -> list[str]:
+    """The git directories of a submodule: the main worktree's, and those of linked ones."""
+    folders = [repo.common_dir, *(one.git_dir for one in linked_worktrees(repo.common_dir))]
+    return [place for folder in folders if os.path.isdir(place := os.path.join(folder, "modules", name))]
+
+
+def _has(repo: Repo, git_dir: str, commit: str) -> bool:
+    words = (f"--git-dir={git_dir}", "cat-file", "-e", commit + "^{commit}")
+    return git_elsewhere(repo.environ, repo.common_dir, *words, ok=()).code == 0
+
+
+def _lay_out(repo: Repo, git_dir: str, commit: str, folder: str) -> None:
+    """Put a commit's files into a folder that has nothing else afterwards."""
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    index = os.path.join(repo.shared_dir, "submodule.index")
+    environ = {**scrubbed_environment(repo.environ), "GIT_INDEX_FILE": index}
+    try:
+        place = ["-C", folder, f"--git-dir={git_dir}", f"--work-tree={folder}"]
+        run_git([*place, *_NO_HOOKS, "read-tree", "-u", "--reset", commit], environ)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(index)
 
 
 def written_in_room(repo: Repo, paths: Sequence[bytes]) -> str:

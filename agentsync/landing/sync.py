@@ -89,6 +89,9 @@ def sync(repo: Repo, rules: InForce, agent: str) -> Synced:
         raise RefusedError(f"{what} is under way here", "finish it, or end it", how)
     name, tip = newest_base(repo, rules)
     install_drivers(repo)
+    if head.commit != tip and is_ancestor(repo, head.commit, tip):  # nothing of its own: a merge would say nothing
+        _fast_forward(repo, tip)
+        return Synced(name, tip, submodules=follow_submodules(repo, repo.top, head.commit, tip))
     rehearsal, planned = plan_sync(repo, rules, name, tip, head.commit)
     contained = is_ancestor(repo, tip, head.commit)
     if contained and not rehearsal.renumbered:

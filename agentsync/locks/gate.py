@@ -61,7 +61,7 @@ def judge_locks(scene: Scene, step: Transition, ref: str) -> Verdict:
         try:
             records |= _admitted(scene, step, change, ref, held)
         except RefusedError as error:
-            findings.append(Finding("locks", error.bare_lines(), change.path))
+            findings.append(Finding("locks", _with_edits_aside(error.bare_lines()), change.path))
     return Verdict((*_refusal(scene, refused), *findings), records, concerned=concerned)
 
 
@@ -113,6 +113,12 @@ def _admitted(scene: Scene, step: Transition, change: Change, ref: str, held: li
     if step.commit:
         records |= _continued(scene, step, change, chain_of(scene.snapshot, change.path))
     return records
+
+
+def _with_edits_aside(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """A refusal whose way on is a merge: the edits that are being committed would be in its way."""
+    *more, last = lines
+    return (*more, f"git stash && {last} && git stash pop" if last.startswith("git merge ") else last)
 
 
 def _staged_marker(change: Change) -> list[Finding]:

@@ -199,7 +199,8 @@ def _word(path: str) -> str:
 
 
 def _finding(scene: Scene, series: Series, problem: Problem, brought: set[str]) -> Finding:
-    path = next((path for path in sorted(brought) if series.name_of(path) == problem.name), problem.name)
+    names = (problem.name, f"{problem.name}.py")  # a graph's names have no suffix
+    path = next((path for path in sorted(brought) if series.name_of(path) in names), problem.name)
     encoded = path.encode("utf-8", "surrogateescape")
     lines = [f"migration {show_path(encoded)}: {problem.why}"]
     number = number_in(series.layout, problem.name)

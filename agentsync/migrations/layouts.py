@@ -50,7 +50,7 @@ LAYOUTS = (
     Layout("flyway", r"^[VU](?P<n>\d+(?:[._]\d+)*)__.+\.(sql|java|kt)$", "", template="V{n}__{slug}.sql",
            checksum=True, late="error", candidate=r"^[VUvu]\d.*\.(sql|java|kt)$"),
     Layout("prisma", r"^(?P<n>\d{14})_\w+$", r"/prisma/(\w+/)*migrations/$", folders=True, stamp=14,
-           template="{n}_{slug}/migration.sql", checksum=True, candidate=r"^\w"),
+           template="{n}_{slug}/migration.sql", checksum=True, candidate=r"^\0"),
     Layout("diesel", r"^(?P<n>[\d-]+)_\w+$", "", folders=True, stamp=17, template="{n}_{slug}/up.sql", down="down.sql",
            candidate=r"^\w"),
     Layout("drizzle", r"^(?P<n>\d{4})_\w+\.sql$", width=4, late="skipped"),

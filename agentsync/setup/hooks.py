@@ -85,6 +85,8 @@ def plan_hooks(repo: Repo) -> Plan:
     default = os.path.join(repo.common_dir, "hooks")
     if configured == own:
         return Plan("takeover", own, previous)
+    if configured == os.devnull:  # that is nobody's hooks, but all hooks switched off
+        return Plan("folder", default, "")
     if configured and os.path.realpath(os.path.join(repo.top, configured)) != os.path.realpath(default):
         return Plan("takeover", own, configured)
     return Plan("folder", default, "")
@@ -124,6 +126,9 @@ def install_hooks(repo: Repo, plan: Plan) -> list[str]:
         if read_or_empty(target) != shim(name, previous) or not os.access(target, os.X_OK):
             write_whole(target, shim(name, previous), 0o755)
             touched.append(str(target))
+    if plan.mode == "folder" and hooks_path_setting(repo) == os.devnull:
+        repo.git("config", "--unset-all", "core.hooksPath", ok=(0, 5))
+        touched.append(f"git config core.hooksPath (was {os.devnull})")
     if plan.mode == "takeover":
         if hooks_path_setting(repo) != plan.folder:
             touched.append(f"git config core.hooksPath (was {plan.previous})")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 
 from agentsync.errors import RefusedError, UsageError
+from agentsync.files import read_or_empty
 from agentsync.git.objects import is_ancestor
 from agentsync.git.refs import HEADS, head_of, worktrees
 from agentsync.git.repo import MAIN_WORKTREE, Repo, git_elsewhere
+from agentsync.git.trees import adds_nothing
 from agentsync.holders.registry import record_place, registered
 from agentsync.landing.publish import under_way
 from agentsync.lean import TYPE_CHECKING, NamedTuple
@@ -67,8 +69,9 @@ def remove_worktree(repo: Repo, base: Base, store: Store, worktree: Worktree, *,
     main = Repo(os.path.dirname(repo.common_dir), repo.common_dir, repo.common_dir, repo.environ)
     here = main if os.path.basename(repo.common_dir) == ".git" else repo
     here.git("worktree", "remove", *flags, worktree.top)
+    has_all = landed or (bool(head.commit and base.commits) and adds_nothing(repo, base.newest, head.commit))
     locks = [held.lock for held in all_locks(repo, store.snapshot()) if held.lock.holder.worktree == worktree.id]
-    store.swap(lambda snapshot: _freed(repo, snapshot, worktree.id, landed=landed))
+    store.swap(lambda snapshot: _freed(repo, snapshot, worktree.id, landed=has_all))
     take_away(repo, locks)
     branch = head.branch.removeprefix(HEADS)
     elsewhere = any(head_of(repo, one.git_dir).branch == head.branch for one in worktrees(repo))
@@ -78,7 +81,11 @@ def remove_worktree(repo: Repo, base: Base, store: Store, worktree: Worktree, *,
         note_gone(repo, branch)
         return Removed(worktree.top, branch, "")
     why = "another worktree has it checked out" if elsewhere else "base does not have all of it"
-    why = f"agentsync did not make it (git branch -d {shell_word(branch)})" if landed and not elsewhere else why
+    if has_all and not elsewhere:
+        by_hand = f"git branch {'-d' if landed else '-D'} {shell_word(branch)}"
+        why = (
+            f"agentsync did not make it ({by_hand})" if landed else f"base has its changes, not its commits ({by_hand})"
+        )
     return Removed(worktree.top, "", f"branch {branch} stays: {why}" if branch else "")
 
 
@@ -125,11 +132,22 @@ def _require_commits_kept(repo: Repo, worktree: Worktree) -> None:
         what = f"{worktree.top} has a detached HEAD with commits that no branch has"
         raise RefusedError(what, "name a branch for them first", f"git branch NAME {head.commit[:12]}")
     for name, git_dir in _modules(worktree).items():
-        words = (f"--git-dir={git_dir}", "rev-list", "--max-count=1", "--all", "HEAD", "--not", "--remotes")
+        fetched = _fetched_ids(git_dir)
+        known = ("--not", "--remotes", "--tags", "--ignore-missing", *fetched)
+        words = (f"--git-dir={git_dir}", "rev-list", "--max-count=1", "--branches", "HEAD", *known)
         if git_elsewhere(repo.environ, repo.common_dir, *words, ok=()).out:
             what = f"submodule {quoted(name, 80)} of {worktree.top} has commits that no remote has"
             way_on = f"git -C {shell_word(os.path.join(worktree.top, name))} push origin HEAD:refs/heads/NAME"
             raise RefusedError(what, "they would go with it; push them first", way_on)
+
+
+def _fetched_ids(git_dir: str) -> list[str]:
+    """What a submodule got from its remote that no ref of it may name: the last fetch, a shallow clone's ends."""
+    texts = [
+        read_or_empty(os.path.join(git_dir, name)).decode("ascii", "replace") for name in ("FETCH_HEAD", "shallow")
+    ]
+    words = [line.split()[0] for text in texts for line in text.splitlines() if line.split()]
+    return [word for word in words if len(word) >= 40 and word.isalnum()]
 
 
 def _modules(worktree: Worktree) -> dict[str, str]:

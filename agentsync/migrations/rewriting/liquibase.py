@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agentsync.migrations.series import Series
 
 
-_YAML_INCLUDE = re.compile(rb"\s*(-\s*include\s*:|relativeToChangelogFile\s*:\s*\w+|)\s*$")
+_YAML_INCLUDE = re.compile(rb"\s*-\s*include\s*:\s*$")
 
 
 def _indent(line: bytes) -> int:
@@ -54,21 +54,45 @@ class Liquibase(Rewriter):
             return b""
         sides = (trees.fork, trees.branch, trees.base)
         fork, branch, base = (trees.read(side[path]).splitlines(keepends=True) for side in sides)
-        changes = list(_line_changes(fork, branch))
-        added = [line for sign, line in changes if sign == "+"]
-        named = [line for line in added if any(name in line for name in names)]
-        others = [line for line in added if line not in named and not _YAML_INCLUDE.match(line)]
-        if not named or others or len(added) != len(changes):
-            return b""
+        is_yaml = path.endswith((".yaml", ".yml"))
+        added = _included(branch, fork, names) if is_yaml else _added(branch, fork, names)
         last = max((i for i, line in enumerate(base) if b"include" in line), default=-1)
-        if last < 0:
+        if not added or last < 0:
             return b""
-        depth, is_yaml = _indent(base[last]), base[last].lstrip().startswith(b"-")
+        depth = _indent(base[last])
         while is_yaml and last + 1 < len(base) and _indent(base[last + 1]) > depth:
             last += 1
         if not base[last].endswith(b"\n"):
             base[last] += b"\n"
         return b"".join([*base[: last + 1], *(replace_words(line, plan.words) for line in added), *base[last + 1 :]])
+
+
+def _added(branch: list[bytes], fork: list[bytes], names: Sequence[bytes]) -> list[bytes]:
+    """The lines that a branch added, each an include of its own; empty where it did more."""
+    changes = list(_line_changes(fork, branch))
+    added = [line for sign, line in changes if sign == "+"]
+    whole = len(added) == len(changes) and all(any(name in line for name in names) for line in added)
+    return added if whole else []
+
+
+def _included(branch: list[bytes], fork: list[bytes], names: Sequence[bytes]) -> list[bytes]:
+    """The same for YAML, where an include is an item of several lines."""
+    items: list[list[bytes]] = []
+    rest: list[bytes] = []
+    at = 0
+    while at < len(branch):
+        end = at + 1
+        if _YAML_INCLUDE.match(branch[at]):
+            while end < len(branch) and _indent(branch[end]) > _indent(branch[at]):
+                end += 1
+        item = branch[at:end]
+        mine = end > at + 1 and any(name in line for line in item for name in names)
+        if mine:
+            items.append(item)
+        else:
+            rest += item
+        at = end
+    return [line for item in items for line in item] if rest == fork else []
 
 
 def _line_changes(old: list[bytes], new: list[bytes]) -> Iterable[tuple[str, bytes]]:
