@@ -331,18 +331,45 @@ def test_a_client_whose_shell_runs_no_git_hooks_is_asked_about_what_it_commits(o
     assert allowed(hook(two, "gemini", shell("gemini", two.path, "git commit -am x")))
 
 
-def test_only_what_a_commit_takes_is_asked_about_there(main: Tree, one: Tree, two: Tree) -> None:
+TAKES_IT = """
+git commit -m x src/app.py
+git commit -o src/app.py -m x
+git commit --include src/app.py -m x
+git -C . commit -am x
+git stage src && git commit -m x
+cd src && git add .. && git commit -m x
+git add src/*.py && git commit -m x
+git add "src/*.py" && git commit -m x
+git add ':(glob)src/**' && git commit -m x
+git commit -m x src/*.py
+git add src/other.py; git commit -m x; git add src/app.py; git commit -m y
+git rm --cached src/app.py && git commit -m x
+git -c alias.c='commit -am x' c
+""".strip().splitlines()
+LEAVES_IT = """
+git commit -m x src/other.py
+git add . ':(exclude)src/app.py' && git commit -m x
+git add -A -- . ':!src/app.py' && git commit -m x
+git add -A && git reset -q src/app.py && git commit -m x
+git add -A && git restore --staged src/app.py && git commit -m x
+git checkout src/app.py && git commit -am x
+git stash && git commit -am x
+git add -n src/app.py; git commit -m x
+git commit --dry-run -am x
+git commit -m 'src/app.py'
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("command", [*TAKES_IT, *LEAVES_IT])
+def test_only_what_a_commit_takes_is_asked_about_there(one: Tree, two: Tree, command: str) -> None:
     one.synced("lock", "src/app.py")
     two.write("src/other.py", "x\n")
-    ask = [("git add src && git commit -m x", True), ("git add src/app.py src/other.py && git commit -m x", True)]
-    for command, fine in ask:
-        assert allowed(hook(two, "gemini", shell("gemini", two.path, command))) is fine, command
+    assert allowed(hook(two, "gemini", shell("gemini", two.path, "git add src && git commit -m x")))
     two.write("src/app.py", "changed\n")
-    for command in ("git commit -m x src/app.py", "git commit -o src/app.py -m x", "git -C . commit -am x",
-                    "git stage src && git commit -m x", "cd src && git add .. && git commit -m x"):  # fmt: skip
-        done = hook(two, "gemini", shell("gemini", two.path, command))
-        assert "src/app.py is locked by one@one" in done.err, command
-    assert allowed(hook(two, "gemini", shell("gemini", two.path, "git commit -m x src/other.py")))
+    done = hook(two, "gemini", shell("gemini", two.path, command))
+    assert allowed(done) is (command in LEAVES_IT), done
+    assert "src/app.py is locked by one@one" in done.err or command in LEAVES_IT
+    assert two.ok("status", "--porcelain").split() == ["M", "src/app.py", "??", "src/other.py"]
 
 
 def test_a_commit_of_other_files_passes_there_too(main: Tree, one: Tree, two: Tree) -> None:
@@ -379,6 +406,13 @@ def test_a_worker_of_omx_writes_into_its_teams_state(main: Tree, one: Tree) -> N
     state.mkdir(parents=True)
     assert allowed(hook(one, "codex", shell("codex", one.path, f"echo 1 > {state}/status.json")))
     assert not allowed(hook(one, "codex", shell("codex", one.path, f"echo 1 > {main.path}/src/app.py")))
+
+
+def test_a_repository_that_the_script_makes_is_none_of_ours(one: Tree) -> None:
+    command = "git init -q scratch && cd scratch && git commit -n --allow-empty -m x"
+    assert allowed(hook(one, "claude", shell("claude", one.path, command)))
+    (one.path / "there").mkdir()
+    assert not allowed(hook(one, "claude", shell("claude", one.path, "cd there && git commit -n -m x")))
 
 
 def test_a_name_set_in_the_command_is_who_acts(one: Tree) -> None:

@@ -155,7 +155,6 @@ git commit -m"$(date)" --no-verify
 git commit -m"${X}" -n
 git rebase -x"git commit --amend -n" main
 git bisect run sh -c 'git commit -n -m x'
-git submodule foreach 'git commit -n -m x'
 git --attr-source HEAD commit -n -m x
 git config -f .git/config core.hooksPath x
 git config --type path core.hooksPath x
@@ -178,6 +177,8 @@ git commit -m "$(cat <<'END'|sed s/a/b/@it's@END@)" && git commit -n
 """.strip().split("\n")
 
 ALLOWED = r"""
+git submodule foreach 'git commit -n -m x'
+git config -f /tmp/other.ini core.hooksPath .husky
 rm -rf *
 rm -f build/*
 find .git/hooks -name '*.sample' -delete
@@ -392,6 +393,20 @@ WRITES = {
     "perl -pi -e s/a/b/ f": ["f"],
     "perl -e 'print 1' f": [],
     "cp a b": ["b"],
+    "cp -t d a": ["d/a"],
+    "cp -rt d a": ["d/a"],
+    "cp -tsrc a": ["src/a"],
+    "cp --target-directory=d a": ["d/a"],
+    "cp -an a b": [],
+    "mv -n a b": ["a"],
+    "mv -t d a": ["d/a", "a"],
+    "ln -s a b": [],
+    "ln -sf a b": ["b"],
+    "awk -i inplace '{print}' f": ["f"],
+    "awk '{print}' f": [],
+    "perl script.pl -i f": [],
+    "perl -i script.pl f": ["f"],
+    "truncate -r a b": ["b"],
     "cp a dir/": ["dir/a"],
     "mv a b": ["b", "a"],
     "rm a": ["a"],

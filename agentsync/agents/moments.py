@@ -28,7 +28,6 @@ from agentsync.text import one_line, show_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from agentsync.agents.shell.commands import Command
     from agentsync.agents.shell.dangers import Surroundings
     from agentsync.judging.scene import Scene
 
@@ -121,7 +120,9 @@ def _before_shell(event: Event, environ: Mapping[str, str], folder: str) -> Answ
     writes = writes_of(commands)
     writes += _behind_links(folder, writes)
     if event.dialect in WITHOUT_HOOKS:
-        writes += _committed(environ, commands)
+        from agentsync.agents.commits import committed_by
+
+        writes += committed_by(environ, commands)
     return _before(event, environ, folder, writes) if writes else ALLOWED
 
 
@@ -133,6 +134,8 @@ def _surroundings(environ: Mapping[str, str]) -> Callable[[str], Surroundings | 
         from agentsync.agents.shell.dangers import Surroundings
         from agentsync.config.load import in_force
 
+        if folder not in known and not os.path.isdir(folder):
+            known[folder] = None  # made by the script itself: nobody knows what stands there by then
         if folder not in known:
             own = around(environ, folder) or around(environ, folder.partition("/.git/")[0].removesuffix("/.git"))
             known[folder] = None
@@ -142,31 +145,6 @@ def _surroundings(environ: Mapping[str, str]) -> Callable[[str], Surroundings | 
         return known[folder]
 
     return look
-
-
-def _committed(environ: Mapping[str, str], commands: Sequence[Command]) -> list[str]:
-    """The files that a script commits, as absolute paths, but for what a merge or base has just so."""
-    from agentsync.agents.shell.git_words import commit_in
-
-    commit = commit_in(commands)
-    own = around(environ, commit.folder) if commit else None
-    if commit is None or own is None or os.path.exists(os.path.join(own.git_dir, "MERGE_HEAD")):
-        return []
-
-    def changed(*words: str) -> list[bytes]:
-        return own.git("--literal-pathspecs", "diff", "--name-only", "--no-renames", "-z", *words, ok=()).out.split(
-            b"\0"
-        )
-
-    if commit.only:
-        names = changed("HEAD", "--", *commit.only)
-    else:
-        names = changed("HEAD") if commit.everything else changed("--cached", "HEAD")
-    if commit.added:
-        names += changed("HEAD", "--", *commit.added)
-        fresh = ("ls-files", "--others", "--exclude-standard", "-z", "--full-name", "--", *commit.added)
-        names += own.git("--literal-pathspecs", *fresh, ok=()).out.split(b"\0")
-    return [os.path.join(own.top, os.fsdecode(name)) for name in names if name]
 
 
 def _after_edit(event: Event, environ: Mapping[str, str], folder: str) -> Answer:

@@ -76,7 +76,7 @@ def _judged(command: Command, around: Around) -> Iterator[Danger]:
     if git:
         yield from _by_git(git, here)
         for script in scripts_in(git):
-            yield from dangers_in(script, folder, around)
+            yield from dangers_in(script, "" if git.subcommand == "submodule" else folder, around)
 
 
 def _by_variable(command: Command) -> Iterator[Danger]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
 from agentsync.lean import TYPE_CHECKING, NamedTuple
@@ -135,43 +136,12 @@ def scripts_in(git: Git) -> list[str]:
     return [script for script in found if script]
 
 
-class Committed(NamedTuple):
-    """What a script is about to commit where: what is staged, all that is tracked (`everything`), and paths.
-
-    `added` are absolute paths that it adds before, `only` those that the commit names, which then leaves out the rest.
-    """
-
-    folder: str
-    everything: bool
-    added: tuple[str, ...]
-    only: tuple[str, ...]
+def short_letters(git: Git) -> str:
+    """The letters of a command's short options."""
+    return "".join(option[1:] for option, _ in _own_words(git) if not option.startswith("--"))
 
 
-def commit_in(commands: Sequence[Command]) -> Committed | None:
-    """The first commit that a script makes; None where it makes none, or only tries."""
-    everything = False
-    added: list[str] = []
-    for command in commands:
-        git = parse_git(command)
-        if git is None or git.git_dir or not command.folder or {"--dry-run", "--help", "-h"} & set(git.words):
-            continue
-        folder = os.path.normpath(os.path.join(command.folder, git.place))
-        options = {word for word in git.words if word.startswith("-")}
-        named = [os.path.normpath(os.path.join(folder, word)) for word in _operands(git)]
-        if git.subcommand in ("add", "stage"):
-            everything = everything or bool(options & {"-A", "-u", "--all", "--update"} and not named)
-            added += named
-        elif git.subcommand == "commit":
-            letters = "".join(option[1:] for option, _ in _own_words(git) if not option.startswith("--"))
-            everything = everything or "a" in letters or "--all" in options
-            includes = "i" in letters or "--include" in options
-            return Committed(
-                folder, everything, (*added, *(named if includes else ())), () if includes else tuple(named)
-            )
-    return None
-
-
-def _operands(git: Git) -> list[str]:
+def operands(git: Git) -> list[str]:
     """The words that are neither options nor their values, as far as they are certain."""
     taken = [value for _, value in _own_words(git) if value]
     found = []
@@ -198,7 +168,8 @@ def setting_changed(git: Git) -> str:
     if not plain or verb in ("get", "list", "edit"):
         return ""
     reads = {"--get", "--get-all", "--get-regexp", "--get-urlmatch", "--list", "-l"}
-    if options & reads:
+    file = next((b for a, b in itertools.pairwise(words) if a in ("-f", "--file")), "config")
+    if options & reads or not os.path.basename(file).startswith("config"):  # another file than a repository's own
         return ""
     if verb == "remove-section" or "--remove-section" in options:
         return f"{plain[0].lower()}.hookspath" if plain[0].lower() == "core" else plain[0].lower()

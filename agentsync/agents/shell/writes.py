@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
 from agentsync.agents.patches import patched_paths
@@ -102,11 +103,12 @@ def _value_of(command: Command, option: str) -> str:
 def _moved(command: Command, options: list[str], is_folder: Callable[[str], bool]) -> Iterator[str]:
     """What a copy or a move overwrites, and what a move takes away."""
     operands = command.operands
-    into = _value_of(command, "-t") or _value_of(command, "--target-directory")
-    into = into or next((one.partition("=")[2] for one in options if one.startswith("--target-directory=")), "")
+    into = _target_folder(command)
     if into:
         operands = [*(one for one in operands if one[0] != into), (into.rstrip("/") + "/", True)]
-    keeps = bool({"-n", "--no-clobber", "--update=none"} & set(options))
+    clusters = [one for one in options if not one.startswith("--")]
+    keeps = any("n" in one for one in clusters) or bool({"--no-clobber", "--update=none"} & set(options))
+    keeps = keeps or (command.name == "ln" and not any("f" in one for one in clusters) and "--force" not in options)
     if len(operands) < 2 or "--help" in options or not all(literal for word, literal in operands[-1:]):
         return
     sources, (target, _) = operands[:-1], operands[-1]
@@ -119,6 +121,17 @@ def _moved(command: Command, options: list[str], is_folder: Callable[[str], bool
         yield target
     if command.name == "mv":
         yield from (word for word, literal in sources if literal)
+
+
+def _target_folder(command: Command) -> str:
+    """Where `-t` of `cp` and its like sends the operands, also in a cluster such as `-rt`; empty without one."""
+    for option, after in itertools.pairwise((*command.words, "")):
+        if option.startswith("--target-directory"):
+            return option.partition("=")[2] or after
+        cluster = option[1:].partition("t") if option.startswith("-") and not option.startswith("--") else ("", "", "")
+        if cluster[1] and "S" not in cluster[0]:
+            return cluster[2] or after
+    return ""
 
 
 def _edited_in_place(command: Command) -> Iterator[str]:

@@ -164,7 +164,8 @@ def bare(repo: Repo) -> list[Planned]:
     names = [name for name in read_or_empty(_asked_file(repo)).decode().split() if name in CLIENTS]
     there = {one.client.name for one in installed(repo)}
     missing = [_planned(repo, CLIENTS[name]) for name in names if name not in there]
-    return [one for one in missing if COMMAND not in one.before]
+    undone = [one for one in missing if one.changes or (one.left and one.client.hooks)]
+    return [one for one in undone if COMMAND not in one.before]
 
 
 def switched_off(one: Planned) -> bool:
