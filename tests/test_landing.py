@@ -675,6 +675,15 @@ def test_a_dirty_base_is_no_task_of_the_branchs_owner(text: Tree) -> None:
     assert "land-one" not in one.sync("task", "list").out
 
 
+def test_a_branch_whose_worktree_was_removed_is_not_forgotten(text: Tree) -> None:
+    one = Tree(Path(text.synced("worktree", "add", "one")), text.environ)
+    one.commit("new.txt", "x\n")
+    text.synced("worktree", "remove", "one")
+    assert "one  not ready: no worktree has it any more" in text.synced("integrate")
+    assert "one  landed" in text.synced("integrate", "one")
+    assert text.synced("integrate") == "no branch is ready to land"
+
+
 def test_untracked_files_may_be_forgotten_ones(text: Tree) -> None:
     work(text, "one", 3).write("forgotten.py", "")
     assert "one  not ready: uncommitted changes" in text.synced("integrate")

@@ -8,10 +8,8 @@ import time
 from agentsync.cli.here import Here, open_here
 from agentsync.cli.output import answer, answer_json, narrate, table
 from agentsync.errors import RefusedError, TimedOutError, UsageError
-from agentsync.gates.ref_gate import judge_late
 from agentsync.git.repo import Repo
 from agentsync.holders.identity import in_agent_tool
-from agentsync.judging.scene import Scene
 from agentsync.lean import NamedTuple
 from agentsync.locks.grant import Grant, LockedError, Request, give_back, leave_line, stand_in_line, take
 from agentsync.locks.markers import show, take_away
@@ -149,6 +147,9 @@ def run_unlock(paths: tuple[str, ...], options: UnlockOptions) -> int:
             return 0
         raise UsageError("unlock what?", "name a path, or --all for every lock held here", "agentsync unlock --all")
     if not options.force:
+        from agentsync.gates.ref_gate import judge_late  # `lock`, which is asked for all the time, does without
+        from agentsync.judging.scene import Scene
+
         judge_late(Scene(here.repo, here.store, here.rules, here.holder))
     released = give_back(here.repo, here.store, here.holder, targets, one_line(options.reason) if options.force else "")
     take_away(here.repo, released)

@@ -7,8 +7,9 @@ from agentsync.errors import AgentsyncError, GitError, RefusedError, UsageError
 from agentsync.git.objects import is_ancestor
 from agentsync.git.refs import HEADS, head_of, resolve_ref, worktrees
 from agentsync.git.repo import git_elsewhere
-from agentsync.git.trees import changed_paths, commit_tree, merge_base
+from agentsync.git.trees import adds_nothing, changed_paths, commit_tree, merge_base
 from agentsync.holders.identity import Holder
+from agentsync.landing.branches import made_branches
 from agentsync.landing.generate import regenerate
 from agentsync.landing.hand_back import Outcome, holder_of, note, task_of
 from agentsync.landing.publish import InTheWayError, MovedError, publish
@@ -19,7 +20,7 @@ from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.locks.landing import settle
 from agentsync.setup.drivers import install_drivers
 from agentsync.tasks.claims import all_claims
-from agentsync.text import one_line, quoted, show_path
+from agentsync.text import one_line, quoted, shell_word, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,7 +77,19 @@ def ready_branches(land: Lander) -> tuple[list[str], list[Outcome]]:
             unready.append(Outcome(name, "not ready", f"uncommitted changes in {one_line(one.top, 200)}"))
         else:
             ready.append((int(land.repo.git("log", "-1", "--format=%ct", head.commit).out), name))
-    return [name for _, name in sorted(ready)], unready
+    return [name for _, name in sorted(ready)], unready + _without_a_worktree(land)
+
+
+def _without_a_worktree(land: Lander) -> list[Outcome]:
+    """The branches of agents whose worktree was removed before they landed: named, or they would be forgotten."""
+    out = {head_of(land.repo, one.git_dir).branch for one in worktrees(land.repo)}
+    tips = {name: resolve_ref(land.repo, HEADS + name) for name in sorted(made_branches(land.repo))}
+    base = land.rules.base
+    return [
+        Outcome(name, "not ready", f"no worktree has it any more; to land it: agentsync integrate {shell_word(name)}")
+        for name, tip in tips.items()
+        if tip and HEADS + name not in out and base.newest and not adds_nothing(land.repo, base.newest, tip)
+    ]
 
 
 def integrate(land: Lander, branches: Sequence[str], *, dry_run: bool) -> list[Outcome]:

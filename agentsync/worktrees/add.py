@@ -12,12 +12,12 @@ from agentsync.files import read_or_empty, write_whole
 from agentsync.git.refs import HEADS, head_of, resolve_ref, worktrees
 from agentsync.git.repo import Repo, around
 from agentsync.holders.identity import validate_agent
+from agentsync.landing.branches import note_made
 from agentsync.landing.room import last_lines, run_command
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.setup.doctor import by_framework, silent_hooks
 from agentsync.setup.excludes import ENV_FILE, add_excludes
 from agentsync.text import one_line, quoted, shell_word
-from agentsync.worktrees.branches import note_made
 from agentsync.worktrees.environment import environment, port_of
 from agentsync.worktrees.remove import forget
 

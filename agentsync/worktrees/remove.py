@@ -11,6 +11,7 @@ from agentsync.git.refs import HEADS, head_of, worktrees
 from agentsync.git.repo import MAIN_WORKTREE, Repo, git_elsewhere
 from agentsync.git.trees import adds_nothing
 from agentsync.holders.registry import record_place, registered
+from agentsync.landing.branches import made_branches, note_gone
 from agentsync.landing.publish import under_way
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.locks.markers import take_away
@@ -19,7 +20,6 @@ from agentsync.migrations.numbers import reserved_by
 from agentsync.state.store import Change
 from agentsync.tasks.claims import all_claims, place_of
 from agentsync.text import one_line, quoted, shell_word
-from agentsync.worktrees.branches import made_branches, note_gone
 
 if TYPE_CHECKING:
     from agentsync.config.load import Base
