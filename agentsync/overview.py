@@ -7,7 +7,7 @@ import time
 
 from agentsync.forecast.cache import known_conflicts
 from agentsync.git.refs import head_of, worktrees
-from agentsync.git.repo import git_elsewhere, private_dir_of, read_line
+from agentsync.git.repo import MAIN_WORKTREE, git_elsewhere, private_dir_of, read_line
 from agentsync.holders.registry import last_seen, registered
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.locks.query import all_locks
@@ -82,7 +82,8 @@ def overview(repo: Repo, rules: InForce, snapshot: Snapshot) -> list[Overview]:
 def screen_row(one: Overview) -> tuple[str, ...]:
     """A worktree as a row of the screen."""
     work = [f"task {one_line(name, 30)}" for name in one.tasks] + [f"lock {name}" for name in one.locks[:3]]
-    work += [f"conflicts with {', '.join(one_line(name, 30) for name in one.conflicts[:3])}"] if one.conflicts else []
+    sides = ["the main worktree" if name == MAIN_WORKTREE else one_line(name, 30) for name in one.conflicts[:3]]
+    work += [f"conflicts with {', '.join(sides)}"] if sides else []
     return (
         ("* " if one.here else "  ") + (one.agent or "-"),
         one_line(one.branch, 40),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agentsync.forecast.cache import BASE, Clash, ClashPath
+from agentsync.git.repo import MAIN_WORKTREE
 from agentsync.text import one_line, shell_path, show_path, show_time
 
 _MOST_PATHS = 5
@@ -11,7 +12,8 @@ _MOST_PATHS = 5
 def clash_lines(clash: Clash, here: str, base_name: str) -> list[str]:
     """A conflict as lines; `here` is the reader's worktree, which is named first."""
     one, other = (clash.other, clash.one) if clash.other == here else (clash.one, clash.other)
-    names = [base_name if name == BASE else name for name in (one, other)]
+    shown_as = {BASE: base_name, MAIN_WORKTREE: "the main worktree"}
+    names = [shown_as.get(name, name) for name in (one, other)]
     shown = ", ".join(_place(path) for path in clash.paths[:_MOST_PATHS])
     more = f" and {len(clash.paths) - _MOST_PATHS} more" if len(clash.paths) > _MOST_PATHS else ""
     who = f"{one_line(names[0], 60)} and {one_line(names[1], 60)}"

@@ -45,7 +45,7 @@ def _journal(repo: Repo) -> list[Event]:
             Event(when if isinstance(when, int) else 0, one_line(str(event.get("holder", ""))),
                   one_line(str(event.get("event", "")), 40), one_line(what))
         )  # fmt: skip
-    return found
+    return found[::-1]
 
 
 def audit(repo: Repo, limit: int, *, refused_only: bool) -> list[Event]:

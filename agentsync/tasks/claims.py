@@ -151,7 +151,7 @@ def taken_line(claim: Claim) -> str:
         return f"done by {claim.holder.key}"
     what = "done, not landed yet, by" if claim.done else "claimed by"
     left = show_duration(claim.until - time.time())
-    return f"{what} {claim.holder.key} since {show_time(claim.since)} (lease {left} and while its branch is unlanded)"
+    return f"{what} {claim.holder.key} since {show_time(claim.since)} ({left} left, and while its branch is unlanded)"
 
 
 def refused_claim(claim: Claim) -> RefusedError:
