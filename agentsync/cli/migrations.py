@@ -138,7 +138,7 @@ def renumber(dry_run: bool, as_json: bool, agent: str) -> int:
     here = open_here(agent)
     name, tip = newest_base(here.repo, here.rules)
     head = head_of(here.repo).commit
-    rows = told(renumbering(here.repo, here.rules, tip, head))
+    rows = told(renumbering(here.repo, here.rules, tip, head, landing=False))
     if as_json and dry_run:
         answer_json({"base": name, "moves": [list(row) for row in rows]})
         return 0

@@ -62,7 +62,7 @@ def rehearse(repo: Repo, rules: InForce, base: str, branch: str, *, onto_base: b
     if not merged.clean and not merged.conflicts:  # such as a folder whose files went two ways
         what = one_line(next(iter(merged.messages), "git finds a conflict"), 200)
         raise RefusedError(what, "no single file tells; a person must look at this merge", f"git merge {base[:12]}")
-    plans = renumbering(repo, rules, base, branch)
+    plans = renumbering(repo, rules, base, branch, landing=onto_base)
     edits = edits_of(repo, plans, merged.tree)
     owned = _owned(plans)
     changes: dict[bytes, Entry | None] = {path: edit for path, edit in edits.items() if path in owned}

@@ -105,13 +105,19 @@ def taken_anywhere(repo: Repo, rules: InForce, snapshot: Snapshot, series: Serie
     return [*own.values(), *others, *on_branches(repo, rules, series).values(), *reserved]
 
 
-def held_by_others(repo: Repo, rules: InForce, snapshot: Snapshot, series: Series, branch: Collection[str]) -> set[int]:
-    """The numbers that others reserved, or committed on a branch that is checked out; `branch` has the own paths."""
+def held_by_others(
+    repo: Repo, rules: InForce, snapshot: Snapshot, series: Series, branch: Collection[str], *, landing: bool
+) -> set[int]:
+    """The numbers that others reserved, or have on a branch that is checked out; `branch` has the own paths.
+
+    At a landing what is only committed elsewhere gives way: it comes later, and is renumbered then.
+    """
     own = series.migrations([*branch, *base_paths(repo, rules, series.folder)])
-    found = {name: number for name, (number, _) in elsewhere(repo, series, committed_only=True).items()}
-    found |= {
-        one.name: number for one in reservations(repo, rules, snapshot, series) if (number := numbered(series, one))
-    }
+    others = {} if landing else elsewhere(repo, series, committed_only=True)
+    found = {name: number for name, (number, _) in others.items()}
+    for one in reservations(repo, rules, snapshot, series):
+        number = numbered(series, one)
+        found |= {one.name: number} if number and not (landing and one.by_commit) else {}
     return {number.key[0] for name, number in found.items() if name not in own and len(number.key) == 1}
 
 

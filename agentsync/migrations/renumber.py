@@ -40,8 +40,10 @@ class Renumbering(NamedTuple):
         return bool(self.plans)
 
 
-def renumbering(repo: Repo, rules: InForce, base: str, branch: str) -> Renumbering:
+def renumbering(repo: Repo, rules: InForce, base: str, branch: str, *, landing: bool) -> Renumbering:
     """What must move so that `branch` (a commit) lands on `base` (a commit) with its migrations in order.
+
+    `landing`: it lands now; else it only is made ready to.
 
     Raises RefusedError where no sure plan exists for a series.
     """
@@ -59,7 +61,9 @@ def renumbering(repo: Repo, rules: InForce, base: str, branch: str) -> Renumberi
         made = []
         for series in found:
             trees = _trees(repo, cat, series, (base, fork, branch))
-            taken = held_by_others(repo, rules, snapshot, series, trees.branch) if snapshot else set()
+            taken = set()
+            if snapshot:
+                taken = held_by_others(repo, rules, snapshot, series, trees.branch, landing=landing)
             made.append(make_plan(series, trees, datetime.now(UTC), taken))
     return Renumbering(base, fork, branch, tuple(plan for plan in made if plan))
 

@@ -181,7 +181,7 @@ def judge(repo: Repo, case: dict) -> tuple[str, str]:
         except GitError:
             case = only_source(repo, case)
             merged = merge_trees(repo, case["branch_a"], case["branch_b"]).tree
-        plans = renumbering(repo, rules, case["branch_a"], case["branch_b"])
+        plans = renumbering(repo, rules, case["branch_a"], case["branch_b"], landing=True)
         mine = [plan for plan in plans.plans if plan.series == case["dir"].rstrip("/")]
         tree = edited_tree(repo, merged, edits_of(repo, plans._replace(plans=tuple(mine)), merged))
     except AgentsyncError as error:
