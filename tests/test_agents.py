@@ -212,7 +212,7 @@ def test_a_conflict_with_an_edit_since_the_last_look_is_told(one: Tree, two: Tre
     until = time.monotonic() + 20
     while "conflict in src/app.py" not in said and time.monotonic() < until:
         said += context(hook(two, "claude", edit("claude", two.path, "src/app.py", after=True)))
-        time.sleep(0.3)
+        time.sleep(0.3)  # asked again until the look in the background is done
     assert "conflict in src/app.py" in said
 
 

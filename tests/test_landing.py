@@ -551,7 +551,7 @@ def test_after_a_landing_an_agent_may_start_and_land_itself(text: Tree) -> None:
     assert "[integrate] after" not in done.err
     until = time.monotonic() + 20
     while not mark.exists() and time.monotonic() < until:
-        time.sleep(0.1)
+        time.sleep(0.1)  # asked again: it comes from the background
     assert mark.exists()
 
 

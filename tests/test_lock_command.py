@@ -125,7 +125,7 @@ def await_in_line(main: Tree, count: int) -> None:
     """Until so many wait."""
     store = str(main.path / ".git/agentsync/store.git")
     while main.ok("--git-dir", store, "ls-tree", "-r", "--name-only", "state").count("waiters/") < count:
-        time.sleep(0.05)
+        time.sleep(0.05)  # asked again until they stand there
 
 
 def test_waiting_is_first_come_first_served(main: Tree, one: Tree, two: Tree) -> None:

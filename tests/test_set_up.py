@@ -288,3 +288,12 @@ def test_a_hooks_path_of_one_worktree_or_of_the_user_is_left_where_it_is(bare_tr
     bare_tree.synced("init", "--yes", **user)
     bare_tree.synced("uninstall", "--yes", **user)
     assert bare_tree.git("config", "--local", "core.hooksPath").code == 1
+
+
+def test_hooks_that_were_switched_off_come_back_and_stay_so_after_uninstall(bare_tree: Tree) -> None:
+    bare_tree.synced("init", "--yes")
+    bare_tree.ok("config", "core.hooksPath", "/dev/null")
+    bare_tree.sync("doctor", "--fix")
+    assert bare_tree.sync("doctor").code == 0
+    bare_tree.synced("uninstall", "--yes")
+    assert bare_tree.git("config", "core.hooksPath").code == 1

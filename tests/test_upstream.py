@@ -103,6 +103,16 @@ def test_a_push_of_unjudged_work_is_refused(bare_tree: Tree, server: Tree) -> No
     two.refused("push", "-q", "origin", "two")
 
 
+def test_a_holder_hears_of_an_override_on_its_path(main: Tree, one: Tree) -> None:
+    one.synced("lock", "shared.txt")
+    one.synced("status", "--new")
+    main.commit("shared.txt", "by a person\n", AGENTSYNC_ALLOW="release today")
+    said = one.synced("status", "--new")
+    assert "shared.txt, which you have locked, was changed by human:" in said
+    assert '"release today"' in said
+    assert "shared.txt" not in one.synced("status", "--new")
+
+
 def test_base_has_not_moved_for_who_has_it(main: Tree) -> None:
     one = main.worktree("one")
     for tree in (main, one):

@@ -272,7 +272,7 @@ def test_forecasts_beside_each_other_and_killed_ones_overlook_nothing(text: Tree
         for tree in (one, two):
             edit(tree, 3, f"{tree.path.name} {number}")
         running = [text.start("forecast", "--json") for _ in range(3)]
-        time.sleep(killing.random() / 4)
+        time.sleep(killing.random() / 4)  # so that the kill hits any moment of the forecast
         running[0].kill()
         for each in running[1:]:
             assert b'"f.txt"' in each.communicate(timeout=60)[0], number

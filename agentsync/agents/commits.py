@@ -105,7 +105,7 @@ class _Trial:
             if literal:
                 found.append(word)
             elif "$" not in word and "`" not in word:
-                found += glob.glob(word, root_dir=folder)
+                found += [os.path.join(".", name) for name in glob.glob(word, root_dir=folder)]  # a name may be `-e`
         return found
 
     def _reset(self, folder: str, words: list[str], options: set[str]) -> bool:

@@ -26,7 +26,7 @@ from agentsync.setup.excludes import LINES, add_excludes, exclude_file
 from agentsync.setup.hooks import OURS, hooks_path_setting, install_hooks, is_ours, own_hooks_path, plan_hooks, shim
 from agentsync.setup.init import template
 from agentsync.state.journal import read_events
-from agentsync.state.restore import restore
+from agentsync.state.restore import read_whole, restore
 from agentsync.state.store import LOST, Store
 from agentsync.text import one_line, shell_word
 
@@ -71,10 +71,7 @@ def _state(repo: Repo) -> Check:
         what = "state: it was deleted; locks, claims and reservations are gone"
         return Check("bad", what, "take them again: the next agentsync lock starts a new state")
     try:
-        if os.path.isdir(store.path) and not os.path.exists(os.path.join(store.path, "HEAD")):
-            raise DamagedError("its HEAD is gone")
-        snapshot = store.snapshot()
-        count = len([place for place, _ in snapshot.walk(b"") if place.startswith(b"agents/")])
+        count = len([place for place in read_whole(store) if place.startswith(b"agents/")])
     except AgentsyncError as error:
         return Check("bad", f"state: {error.what}: {error.why}", error.next_command)
     week_ago = time.time() - 7 * 86400
@@ -219,9 +216,7 @@ def _set_damaged_state_aside(repo: Repo) -> list[str]:
     """Let a new state begin where the old one cannot be read; what is left of that stays beside it."""
     store = Store(repo.shared_dir, repo.environ)
     try:
-        if os.path.isdir(store.path) and not os.path.exists(os.path.join(store.path, "HEAD")):
-            raise DamagedError("its HEAD is gone")
-        list(store.snapshot().walk(b""))
+        read_whole(store)
     except DamagedError:
         back_to = restore(store)
         if back_to:

@@ -6,15 +6,26 @@ import contextlib
 import os
 import re
 
-from agentsync.errors import GitError, StateError
+from agentsync.errors import DamagedError, GitError, StateError
 from agentsync.lean import TYPE_CHECKING
 from agentsync.state.store import REF, Snapshot
 from agentsync.state.turn import Turn
 
 if TYPE_CHECKING:
+    from agentsync.record import Record
     from agentsync.state.store import Store
 
 _HEADER = re.compile(rb"(?:^parent (?P<parent>\w+)$)|(?:^committer .* (?P<time>\d+) \S+$)", re.MULTILINE)
+
+
+def read_whole(store: Store) -> dict[bytes, Record]:
+    """Every record of the state now, by its place.
+
+    Raises DamagedError, or StateError for a state of a newer version.
+    """
+    if os.path.isdir(store.path) and not os.path.exists(os.path.join(store.path, "HEAD")):
+        raise DamagedError("its HEAD is gone")
+    return dict(store.snapshot().walk(b""))
 
 
 def restore(store: Store) -> str:

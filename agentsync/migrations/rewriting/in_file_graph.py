@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from abc import ABC, abstractmethod
 
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.migrations.graph import Node, dangling, descends, heads
@@ -23,7 +24,7 @@ class Place(NamedTuple):
     own: frozenset[str]
 
 
-class Graph(Rewriter):
+class Graph(Rewriter, ABC):
     """Layouts with an in-file graph: the branch's migrations become a line behind base's head."""
 
     def ordered(self, own: Sequence[Brought]) -> list[Brought]:
@@ -82,9 +83,9 @@ class Graph(Rewriter):
             raise refused(series, f"base itself has {len(known)} heads: {', '.join(known[:3])}")
         return max(continuing or known, default="")
 
+    @abstractmethod
     def placed(self, series: Series, content: bytes, place: Place, words: Mapping[str, str]) -> bytes:
         """A migration's content, put where it belongs."""
-        raise NotImplementedError
 
     def beside(self, series: Series, trees: Trees, last: str) -> dict[str, bytes]:
         """Files beside the migrations that name the last one."""
