@@ -144,7 +144,7 @@ def test_a_change_of_an_exclusive_path_outside_its_lock_is_named(bare_tree: Tree
     done = two.commit("shared.txt", "two\n")
     assert done.code != 0
     assert "shared.txt was changed outside of its lock" in done.err
-    assert done.err.strip().splitlines()[2].strip() == "git stash && git merge one && git stash pop"
+    assert done.err.strip().splitlines()[2].strip() == "git merge --autostash one"
 
 
 def test_a_sha256_repository(tmp_path: Path, bare_tree: Tree) -> None:

@@ -9,7 +9,7 @@ from agentsync.gates.judge import judge_move, judge_steps, split
 from agentsync.gates.receipt import Receipt, content_of, drop_receipt, write_receipt
 from agentsync.gates.say import allowed_by_a_person, say_refusal, say_warnings, tell
 from agentsync.gates.unseen import tell_unseen
-from agentsync.git.objects import RAW, empty_tree, parse_raw
+from agentsync.git.objects import STAGED, empty_tree, parse_raw
 from agentsync.git.refs import HEADS, head_of
 from agentsync.git.repo import read_line
 from agentsync.holders.registry import write_private
@@ -86,7 +86,7 @@ def gate_index(scene: Scene, hook: str, git_pid: str) -> int:
     if LANDING in scene.snapshot.tree(b"") and _undoes_a_landing(scene, head.commit):
         return 1
     start = head.commit or empty_tree(repo)
-    raw = repo.git("diff-index", "--cached", *RAW, start).out
+    raw = repo.git("diff-index", *STAGED, start).out
     parents = (head.commit, *merge_parents(repo)) if head.commit else ()
     step = Transition(parents, parse_raw(raw.splitlines()), amending=hook != "pre-merge-commit")
     ref = head.branch or read_line(os.path.join(repo.git_dir, "rebase-merge", "head-name"))

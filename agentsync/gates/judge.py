@@ -21,6 +21,7 @@ def judge_steps(scene: Scene, steps: Sequence[Transition], ref: str) -> Verdict:
     if not rules:
         return Verdict()
     verdicts = []
+    scene.steps = steps
     scene.snapshot.overlay.clear()
     for step in steps:
         verdict = joined([rule(scene, step, ref) for rule in rules])

@@ -15,7 +15,7 @@ from agentsync.gates.opening import open_scene
 from agentsync.gates.say import tell
 from agentsync.git.refs import HEADS
 from agentsync.git.repo import from_hook
-from agentsync.git.run import set_deadline
+from agentsync.git.run import judging_environment, set_deadline
 from agentsync.holders.identity import in_agent_tool
 from agentsync.lean import TYPE_CHECKING
 from agentsync.text import one_line
@@ -68,7 +68,7 @@ def run_hook(hook: str, arguments: Sequence[str], environ: Mapping[str, str]) ->
             tell("agentsync: AGENTSYNC=0 is a person's switch; an agent's tool runs this git, so it does not count")
     set_deadline(GATE_SECONDS)
     try:
-        return (_observe if hook in OBSERVERS else _gate)(hook, arguments, environ)
+        return (_observe if hook in OBSERVERS else _gate)(hook, arguments, judging_environment(environ))
     except NoRepositoryError:
         return 0
     except AgentsyncError as error:

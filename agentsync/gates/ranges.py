@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentsync.git.objects import commits, empty_tree, tree_changes
-from agentsync.judging.scene import Scene, judged_tips
+from agentsync.judging.scene import Scene
 from agentsync.judging.verdict import Transition
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 
@@ -23,11 +23,14 @@ def unjudged_steps(scene: Scene, move: Move) -> list[Transition]:
     """The commits that a move brings and nobody judged, parents first."""
     base = scene.rules.base
     known = [move.old, base.upstream_commit] if move.ref == base.ref else base.commits
-    known = [*(commit for commit in known if commit), *judged_tips(scene.repo)]
-    return [
+    known = [*(commit for commit in known if commit), *scene.judged_tips]
+    steps = [
         Transition(commit.parents, commit.changes, commit.id)
         for commit in commits(scene.repo, move.new, "--not", *known)
     ]
+    for step in steps:
+        scene.ancestry.learn(step.commit, step.parents)
+    return steps
 
 
 def whole_move(scene: Scene, move: Move, steps: Sequence[Transition]) -> Transition:

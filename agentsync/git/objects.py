@@ -7,13 +7,16 @@ import os
 from agentsync.errors import GitError
 from agentsync.git.run import find_git, handed_environment, spawn
 from agentsync.lean import TYPE_CHECKING, NamedTuple
-from agentsync.text import unquote_c
+from agentsync.text import one_line, unquote_c
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
 
     from agentsync.git.repo import Repo
+
+
+ABSENT_MODE = "000000"
 
 
 class Change(NamedTuple):
@@ -27,26 +30,34 @@ class Change(NamedTuple):
 
 
 def parse_raw(lines: Iterable[bytes]) -> list[Change]:
-    """The changes in git's raw diff format (`--raw --no-abbrev --no-renames`, without `-z`)."""
+    """The changes in git's raw diff format (`--raw --no-abbrev --no-renames`, without `-z`); empty lines pass.
+
+    Raises GitError for any other line: what cannot be read is not "no change".
+    """
     changes = []
     for line in lines:
-        if not line.startswith(b":"):
+        if not line:
             continue
         facts, _, path = line.partition(b"\t")
-        old_mode, new_mode, old, new, _status = facts[1:].decode().split(" ")
+        words = facts.decode("ascii", "replace").split(" ")
+        if not line.startswith(b":") or len(words) != 5 or not path:
+            raise GitError("git printed a diff that cannot be read", one_line(line.decode("utf-8", "replace"), 80))
+        old_mode, new_mode, old, new, _status = words
+        old_mode = old_mode[1:]
         changes.append(
             Change(
                 unquote_c(path),
                 old_mode,
                 new_mode,
-                "" if old_mode == "000000" else old,
-                "" if new_mode == "000000" else new,
+                "" if old_mode == ABSENT_MODE else old,
+                "" if new_mode == ABSENT_MODE else new,
             )
         )
     return changes
 
 
 RAW = ("-r", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff", "--ignore-submodules=none")
+STAGED = ("--cached", *RAW, "--ita-invisible-in-index")  # for diff-index: what a commit of the index would hold
 
 
 def tree_changes(repo: Repo, old: str, new: str, paths: Sequence[bytes] = ()) -> list[Change]:
@@ -70,32 +81,171 @@ class Commit(NamedTuple):
 
 
 def commits(repo: Repo, *revisions: str, paths: Sequence[bytes] = ()) -> list[Commit]:
-    """The commits of a range, parents first, each with its changes.
+    """The commits of a range, parents first, each with its changes; two processes, however many there are.
 
     `revisions` are arguments of rev-list, such as `new`, `^base`, `--not`, `--max-count=1`. With `paths`
     (literal), only commits that changed one of them.
+    Raises GitError for an answer that cannot be read.
     """
     limit = ["--full-history", "--", *paths] if paths else ["--"]
-    shape = ("--topo-order", "--reverse", "--diff-merges=first-parent", "--root", "--no-show-signature", *RAW)
-    out = repo.git("--literal-pathspecs", "log", *shape, "--format=commit %H %P", *revisions, *limit).out
-    found: list[Commit] = []
-    raw: list[bytes] = []
-    for line in [*out.splitlines(), b"commit "]:
-        if not line.startswith(b"commit "):
-            raw.append(line)
-            continue
-        if found:
-            found[-1] = found[-1]._replace(changes=parse_raw(raw))
-        raw = []
-        commit_id, *parents = line.decode().split(" ")[1:]
-        if commit_id:
-            found.append(Commit(commit_id, tuple(parent for parent in parents if parent), []))
+    listed = repo.git("--literal-pathspecs", "rev-list", "--topo-order", "--reverse", *revisions, *limit).out
+    ids = [line.decode("ascii", "replace") for line in listed.splitlines()]
+    parents = parents_of(repo, ids)
+    pairs = [(one, parents[one][0] if parents[one] else "") for one in ids]
+    found = changes_between(repo, pairs, paths)
+    return [
+        Commit(one, parents[one], [row.change for row in found[pair]]) for one, pair in zip(ids, pairs, strict=True)
+    ]
+
+
+def parents_of(repo: Repo, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The parents of some commits."""
+    if not ids:
+        return {}
+    out = repo.git("rev-list", "--no-walk=unsorted", "--parents", "--stdin", stdin=("\n".join(ids) + "\n").encode()).out
+    return read_graph(out)
+
+
+def read_graph(out: bytes) -> dict[str, tuple[str, ...]]:
+    """What `rev-list --parents` prints: each commit with its parents.
+
+    Raises GitError for an answer that cannot be read.
+    """
+    graph: dict[str, tuple[str, ...]] = {}
+    for line in out.decode("ascii", "replace").splitlines():
+        words = line.split(" ")
+        if not all(is_object_id(word) for word in words):
+            raise GitError("git printed commits that cannot be read", one_line(line, 80))
+        graph[words[0]] = tuple(words[1:])
+    return graph
+
+
+def is_object_id(word: str) -> bool:
+    """Whether a word is a full object id of either format (gitformat-hash-function-transition)."""
+    return len(word) in (40, 64) and not word.strip("0123456789abcdef")
+
+
+class Patched(NamedTuple):
+    """A change with its patch: the lines of its hunks without positions, or None where there is no text to compare.
+
+    Binary files, submodules, links that become files and changes of mode alone have none (git-patch-id(1) would
+    call all of these equal).
+    """
+
+    change: Change
+    patch: tuple[bytes, ...] | None
+
+
+PATCH = ("--patch", "--full-index", "--no-ext-diff", "--no-textconv", "--no-color", "--unified=3")
+
+
+def changes_between(
+    repo: Repo, pairs: Sequence[tuple[str, str]], paths: Sequence[bytes] = (), *, patches: bool = False
+) -> dict[tuple[str, str], list[Patched]]:
+    """What each commit changed against another (empty: against nothing), in one process.
+
+    Pairs are `(new, old)`. At `paths` (literal) or everywhere; with `patches`, the patches too.
+    """
+    found: dict[tuple[str, str], list[Patched]] = {pair: [] for pair in pairs}
+    asked = list(found)
+    if not asked:
+        return found
+    limit = [b"--", *paths] if paths else []
+    lines = "".join(f"{new} {old}\n" if old else f"{new}\n" for new, old in asked)
+    flags = ("--stdin", "--root", "--always", *RAW, *(PATCH if patches else ()))
+    out = repo.git("--literal-pathspecs", "diff-tree", *flags, *limit, stdin=lines.encode()).out
+    for pair, part in zip(asked, _by_commit(out, [new for new, _ in asked]), strict=True):
+        found[pair] = _read_patched(part, patches=patches)
     return found
 
 
+def index_changes(repo: Repo, commit: str, paths: Sequence[bytes] = ()) -> list[Patched]:
+    """What the index changes against a commit at `paths` (literal), with patches."""
+    limit = [b"--", *paths] if paths else []
+    out = repo.git("--literal-pathspecs", "diff-index", *STAGED, *PATCH, commit, *limit).out
+    return _read_patched(out.split(b"\n"), patches=True)
+
+
+def _by_commit(out: bytes, ids: Sequence[str]) -> list[list[bytes]]:
+    """The lines of `diff-tree --stdin --always` of each commit: its id stands alone on a line before them."""
+    parts: list[list[bytes]] = []
+    waiting = iter(ids)
+    expected = next(waiting).encode()
+    for line in out.split(b"\n"):
+        if line == expected:
+            parts.append([])
+            expected = next(waiting, "").encode() or b"\n"
+        elif parts:
+            parts[-1].append(line)
+        elif line:
+            raise GitError("git printed a diff that cannot be read", one_line(line.decode("utf-8", "replace"), 80))
+    if len(parts) != len(ids):
+        raise GitError("git printed a diff that cannot be read", f"{len(parts)} commits of {len(ids)}")
+    return parts
+
+
+def _read_patched(lines: Sequence[bytes], *, patches: bool) -> list[Patched]:
+    end = next((at for at, line in enumerate(lines) if line.startswith(b"diff --git ")), len(lines))
+    changes = parse_raw(lines[:end])
+    if not patches:
+        return [Patched(change, None) for change in changes]
+    sections = _sections(lines[end:])
+    wanted = sum(2 if _changes_kind(change) else 1 for change in changes)
+    if len(sections) != wanted:
+        raise GitError("git printed patches that cannot be read", f"{len(sections)} for {wanted} changes")
+    found = []
+    for change in changes:
+        section = sections.pop(0)
+        if _changes_kind(change):  # printed as a deletion and a creation
+            sections.pop(0)
+        found.append(Patched(change, None if _changes_kind(change) else _hunks(change, section)))
+    return found
+
+
+def _changes_kind(change: Change) -> bool:
+    """Whether a file becomes a link or a submodule, or the other way round."""
+    return bool(change.old and change.new) and change.old_mode[:3] != change.new_mode[:3]
+
+
+def _sections(lines: Sequence[bytes]) -> list[list[bytes]]:
+    """A patch by file; no line of a hunk begins with a `d`."""
+    sections: list[list[bytes]] = []
+    for line in lines:
+        if line.startswith(b"diff --git "):
+            sections.append([])
+        elif sections:
+            sections[-1].append(line)
+    return sections
+
+
+def _hunks(change: Change, section: Sequence[bytes]) -> tuple[bytes, ...] | None:
+    """The lines of the hunks, without their positions; None where there are none."""
+    start = next((at for at, line in enumerate(section) if line.startswith(b"@@ ")), -1)
+    if start < 0 or GITLINK in (change.new_mode, change.old_mode):
+        return None
+    return tuple(line for line in section[start:] if line[:1] in (b"+", b"-", b" ", b"\\"))
+
+
+GITLINK = "160000"
+
+
+def merge_base(repo: Repo, one: str, other: str) -> str:
+    """The best common ancestor of two commits, empty for unrelated histories."""
+    return repo.git("merge-base", one, other, ok=(0, 1)).out.decode().strip()
+
+
 def is_ancestor(repo: Repo, ancestor: str, descendant: str) -> bool:
-    """Whether `descendant` contains `ancestor`; an unknown commit is contained nowhere."""
-    return repo.git("merge-base", "--is-ancestor", ancestor, descendant, ok=()).code == 0
+    """Whether `descendant` contains `ancestor`; a commit that is not here is contained nowhere.
+
+    Raises GitError where git cannot tell.
+    """
+    asked = repo.git("merge-base", "--is-ancestor", ancestor, descendant, ok=())
+    if asked.code in (0, 1):
+        return asked.code == 0
+    for commit in (ancestor, descendant):
+        if repo.git("cat-file", "-e", commit + "^{commit}", ok=()).code != 0:
+            return False
+    raise GitError("git merge-base failed", one_line(asked.err.decode("utf-8", "replace")), "git fsck")
 
 
 class CatFile:

@@ -84,6 +84,63 @@ def handed_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return _steady({name: value for name, value in environ.items() if name not in _RELOCATING})
 
 
+# What a gate takes over of the caller's git variables: where objects and the index are, who commits, which files
+# hold the user's configuration. All else (`-c`, GIT_CONFIG_*, pathspec modes, external diffs, grafts, traces) would
+# let whoever is judged decide how the judge's git reads and prints (git(1), "Environment Variables").
+_HANDED_OVER = (
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_DIR",
+    "GIT_EXEC_PATH",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_QUARANTINE_PATH",
+    "GIT_REFLOG_ACTION",  # tells which command runs, for what a refusal prints
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+)
+_HANDED_OVER_PREFIXES = ("GIT_AUTHOR_", "GIT_COMMITTER_")
+# git-config(1): what changes how the plumbing that a gate reads compares and prints; also what a file sets.
+FIXED_CONFIGURATION = (
+    ("color.ui", "false"),
+    ("core.attributesFile", os.devnull),
+    ("core.fsmonitor", "false"),
+    ("core.quotePath", "true"),
+    ("diff.algorithm", "myers"),
+    ("diff.context", "3"),
+    ("diff.ignoreSubmodules", "none"),
+    ("diff.indentHeuristic", "false"),
+    ("diff.interHunkContext", "0"),
+    ("diff.mnemonicPrefix", "false"),
+    ("diff.noPrefix", "false"),
+    ("diff.orderFile", os.devnull),
+    ("diff.relative", "false"),
+    ("diff.renames", "false"),
+    ("diff.submodule", "short"),
+    ("diff.suppressBlankEmpty", "false"),
+    ("i18n.commitEncoding", "UTF-8"),
+    ("i18n.logOutputEncoding", "UTF-8"),
+    ("merge.conflictStyle", "merge"),
+    ("rerere.enabled", "false"),
+)
+
+
+def judging_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` as a gate's git gets it: nothing that the caller set decides what that git answers."""
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith("GIT_") or name in _HANDED_OVER or name.startswith(_HANDED_OVER_PREFIXES)
+    }
+    fixed = {"GIT_CONFIG_COUNT": str(len(FIXED_CONFIGURATION)), "GIT_GRAFT_FILE": os.devnull}
+    for index, (key, value) in enumerate(FIXED_CONFIGURATION):
+        fixed |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}
+    return {**kept, **fixed}
+
+
 def find_git(environ: Mapping[str, str]) -> str:
     """The git program's path; git puts its own folder first on a hook's PATH.
 

@@ -7,6 +7,7 @@ import tempfile
 
 from agentsync.errors import GitError
 from agentsync.git.aside import aside
+from agentsync.git.objects import merge_base as merge_base
 from agentsync.git.run import handed_environment, run_git
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 
@@ -118,11 +119,6 @@ def _messages(fields: Sequence[bytes]) -> Iterator[str]:
         if fields[after].startswith(b"CONFLICT"):
             yield fields[after + 1].decode("utf-8", "replace").strip()
         index = after + 2
-
-
-def merge_base(repo: Repo, one: str, other: str) -> str:
-    """The best common ancestor of two commits, empty for unrelated histories."""
-    return repo.git("merge-base", one, other, ok=(0, 1)).out.decode().strip()
 
 
 def changed_paths(repo: Repo, old: str, new: str) -> set[bytes]:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 
-from agentsync.git.objects import CatFile, blob_at, cat_file, is_ancestor
+from agentsync.git.objects import CatFile, blob_at, cat_file
 from agentsync.git.repo import Repo, read_line
 from agentsync.holders.identity import Holder
+from agentsync.judging.ancestry import Ancestry
 from agentsync.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agentsync.config.load import InForce
-    from agentsync.git.objects import Change
+    from agentsync.judging.verdict import Transition
+    from agentsync.locks.replay import Judged
     from agentsync.state.store import Snapshot, Store
 
 
@@ -27,10 +31,11 @@ class Scene:
         self.marked: dict[bytes, list[str]] = {}  # changed paths with hand-made markers, and the worktrees they lie in
         self.staged_markers: list[bytes] = []
         self._cat: CatFile | None = None
-        self._ancestry: dict[tuple[str, str], bool] = {}
-        self._forks: dict[tuple[str, str], str] = {}
+        self.ancestry = Ancestry(repo)
+        self.steps: Sequence[Transition] = ()  # what is judged now, step by step
+        self.judged: tuple[set[bytes], Sequence[Transition], Judged] | None = None  # locks/replay.py reads it once
         self._merged: dict[tuple[str, str], tuple[str, list[bytes]]] = {}
-        self.judged_changes: dict[tuple[str, ...], dict[bytes, list[Change]]] = {}  # locks/replay.py reads each once
+        self._judged_tips: list[str] | None = None
 
     @property
     def cat(self) -> CatFile:
@@ -52,15 +57,17 @@ class Scene:
         """A blob's bytes; empty for no blob."""
         return (self.cat.read(blob.encode()) or b"") if blob else b""
 
+    @property
+    def judged_tips(self) -> list[str]:
+        """The newest tips that a gate judged, read once."""
+        if self._judged_tips is None:
+            self._judged_tips = judged_tips(self.repo)
+        return self._judged_tips
+
     def judged_in(self, commit: str) -> list[str]:
         """The tips of agents' branches that were judged and that `commit` contains."""
-        return [tip for tip in judged_tips(self.repo) if self.contains(commit, tip)] if commit else []
-
-    def fork(self, one: str, other: str) -> str:
-        """The best common ancestor of two commits, empty when there is none."""
-        if (one, other) not in self._forks:
-            self._forks[one, other] = self.repo.git("merge-base", one, other, ok=(0, 1)).out.decode().strip()
-        return self._forks[one, other]
+        found = self.ancestry.contained(commit, self.judged_tips)
+        return [tip for tip in self.judged_tips if tip in found]
 
     def merged(self, ours: str, theirs: str) -> tuple[str, list[bytes]]:
         """The tree that git makes of two commits and the paths in conflict; an empty name where it cannot."""
@@ -75,10 +82,7 @@ class Scene:
 
     def contains(self, descendant: str, commit: str) -> bool:
         """Whether `descendant` has `commit` in its history."""
-        key = (commit, descendant)
-        if key not in self._ancestry:
-            self._ancestry[key] = bool(descendant) and is_ancestor(self.repo, commit, descendant)
-        return self._ancestry[key]
+        return self.ancestry.contains(descendant, commit)
 
 
 MOST_JUDGED = 200  # the newest that count; older ones have landed, or their lock is long gone

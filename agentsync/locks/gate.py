@@ -6,7 +6,7 @@ import time
 
 from agentsync.config.patterns import matches
 from agentsync.errors import RefusedError
-from agentsync.git.objects import RAW, Change, parse_raw, tree_changes
+from agentsync.git.objects import STAGED, Change, empty_tree, merge_base, parse_raw, tree_changes
 from agentsync.git.refs import resolve_ref
 from agentsync.judging.verdict import Finding, Transition, Verdict
 from agentsync.lean import TYPE_CHECKING
@@ -18,7 +18,7 @@ from agentsync.state.paths import LOCKS
 from agentsync.text import shell_path, show_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from agentsync.judging.scene import Scene
     from agentsync.record import Record
@@ -61,7 +61,7 @@ def judge_locks(scene: Scene, step: Transition, ref: str) -> Verdict:
         try:
             records |= _admitted(scene, step, change, ref, held)
         except RefusedError as error:
-            findings.append(Finding("locks", _with_edits_aside(error.bare_lines()), change.path))
+            findings.append(Finding("locks", _with_autostash(error.bare_lines()), change.path))
     return Verdict((*_refusal(scene, refused), *findings), records, concerned=concerned)
 
 
@@ -70,8 +70,11 @@ def _dropped(scene: Scene, step: Transition) -> list[Change]:
     if len(step.parents) < 2 or LOCKS not in scene.snapshot.tree(b""):
         return []
     first = {change.path for change in step.changes}
-    against = [change for parent in step.parents[1:] for change in _against(scene, parent, step.commit)]
-    found = {change.path: change for change in against if change.path not in first}
+    found: dict[bytes, Change] = {}
+    for parent in step.parents[1:]:
+        fork = merge_base(scene.repo, step.parents[0], parent) or empty_tree(scene.repo)
+        changed = {change.path for change in tree_changes(scene.repo, fork, parent)} - first
+        found |= {change.path: change for change in _against(scene, parent, step.commit) if change.path in changed}
     return [change for change in found.values() if held_on(scene, change.path)]
 
 
@@ -79,7 +82,7 @@ def _against(scene: Scene, parent: str, commit: str) -> list[Change]:
     """What a merge (the index, before it is a commit) has otherwise than one of its parents."""
     if commit:
         return tree_changes(scene.repo, parent, commit)
-    return parse_raw(scene.repo.git("diff-index", "--cached", *RAW, parent).out.splitlines())
+    return parse_raw(scene.repo.git("diff-index", *STAGED, parent).out.splitlines())
 
 
 def _told_already(refused: list[tuple[Held, bytes]], others: list[Held]) -> bool:
@@ -115,10 +118,10 @@ def _admitted(scene: Scene, step: Transition, change: Change, ref: str, held: li
     return records
 
 
-def _with_edits_aside(lines: tuple[str, ...]) -> tuple[str, ...]:
+def _with_autostash(lines: tuple[str, ...]) -> tuple[str, ...]:
     """A refusal whose way on is a merge: the edits that are being committed would be in its way."""
     *more, last = lines
-    return (*more, f"git stash && {last} && git stash pop" if last.startswith("git merge ") else last)
+    return (*more, last.replace("git merge ", "git merge --autostash ") if last.startswith("git merge ") else last)
 
 
 def _staged_marker(change: Change) -> list[Finding]:
@@ -151,10 +154,32 @@ def _refusal(scene: Scene, refused: list[tuple[Held, bytes]]) -> list[Finding]:
 def _passes(scene: Scene, step: Transition, change: Change, chain: Chain | None, also: Sequence[str] = ()) -> bool:
     """Whether a change needs no lock for what it is; `also` are commits whose version may be brought by any command."""
     if change.old == change.new:  # only its mode changes, or it becomes a link: content tells nothing
-        return any(scene.mode(parent, change.path) == change.new_mode for parent in step.parents[1:])
+        return any(scene.mode(source, change.path) == change.new_mode for source in (*step.parents[1:], *also))
     first = step.parents[0] if step.parents else ""
-    blobs = [change.old, *(scene.blob(source, change.path) for source in (*step.parents[1:], *also))]
-    return passes_by_content(change.new, blobs, chain, lambda commit: scene.contains(first, commit))
+    sources = (*step.parents[1:], *also)
+    blobs = [change.old, *(scene.blob(one, change.path) for one in sources if _mode_stands(scene, change, one))]
+    return passes_by_content(change.new, blobs, chain, _history(scene, first, chain))
+
+
+def _mode_stands(scene: Scene, change: Change, commit: str) -> bool:
+    """Whether a commit has the mode that a change gives an existing file, where it gives another."""
+    if change.old_mode == change.new_mode or not change.new:
+        return True
+    return scene.mode(commit, change.path) == change.new_mode
+
+
+def _history(scene: Scene, commit: str, chain: Chain | None) -> Callable[[str], bool]:
+    """Whether a commit's history has one of the chain's commits; all are asked about at the first question."""
+    known: list[set[str]] = []
+
+    def has(one: str) -> bool:
+        if not known:
+            known.append(
+                scene.ancestry.contained(commit, [version.commit for version in chain.versions]) if chain else set()
+            )
+        return one in known[0]
+
+    return has
 
 
 def _remapped(scene: Scene, step: Transition, change: Change, chain: Chain | None) -> dict[bytes, Record | None]:
@@ -170,11 +195,36 @@ def _remapped(scene: Scene, step: Transition, change: Change, chain: Chain | Non
 
 
 def _merges_by_itself(scene: Scene, step: Transition, change: Change) -> bool:
-    """Whether a merge has at this path just what git makes of its parents: nobody edited anything."""
-    if len(step.parents) != 2:
-        return False
-    tree, conflicts = scene.merged(*step.parents)
-    return bool(tree) and change.path not in conflicts and scene.blob(tree, change.path) == change.new
+    """Whether a path is just what git makes of the step's parents, or of its parent and base: nobody edited it."""
+    if len(step.parents) > 2:
+        return _octopus(scene, step.parents, change.path) == scene.content(change.new)
+    others = step.parents[1:] or tuple(
+        tip for tip in scene.rules.base.commits if not scene.contains(step.parents[0], tip)
+    )
+    for other in others if step.parents else ():
+        tree, conflicts = scene.merged(step.parents[0], other)
+        clean = bool(tree) and change.path not in conflicts
+        if clean and scene.blob(tree, change.path) == change.new and _mode_stands(scene, change, tree):
+            return True
+    return False
+
+
+def _octopus(scene: Scene, parents: Sequence[str], path: bytes) -> bytes | None:
+    """What git makes of one path of several parents, one after the other; None where they conflict."""
+    from agentsync.git.merge_file import merge_lines  # seldom needed
+
+    first, *others = parents
+    result = scene.content(scene.blob(first, path))
+    for other in others:
+        fork = merge_base(scene.repo, first, other)
+        base, theirs = (scene.content(scene.blob(commit, path)) for commit in (fork, other))
+        if theirs in (base, result):
+            continue
+        merged = merge_lines(scene.repo.environ, base, result, theirs)
+        if result != base and merged.hunks:
+            return None
+        result = theirs if result == base else b"".join(part for part in merged.parts if isinstance(part, bytes))
+    return result
 
 
 def _equals_grandparent(scene: Scene, step: Transition, change: Change) -> bool:

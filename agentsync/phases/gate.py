@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from agentsync.config.patterns import matches
-from agentsync.judging.scene import judged_tips
 from agentsync.judging.verdict import Finding, Transition, Verdict
 from agentsync.lean import TYPE_CHECKING
 from agentsync.phases.phase import Phase, current_phase, may_change
@@ -30,7 +29,7 @@ def judge_phase(scene: Scene, step: Transition, ref: str) -> Verdict:
 
 
 def _stands_already(scene: Scene, step: Transition, change: Change) -> bool:
-    sources = (*step.parents[1:], *scene.rules.base.commits, *judged_tips(scene.repo))
+    sources = (*step.parents[1:], *scene.rules.base.commits, *scene.judged_tips)
     return any(scene.blob(source, change.path) == change.new for source in sources)
 
 

@@ -6,7 +6,6 @@ import os
 
 from agentsync.git.repo import read_line
 from agentsync.holders.registry import private_file, write_private
-from agentsync.judging.scene import judged_tips
 from agentsync.judging.verdict import Finding, Transition, Verdict
 from agentsync.lean import TYPE_CHECKING
 from agentsync.tasks.claims import (
@@ -106,7 +105,7 @@ def _by_commit(scene: Scene, task: Task, before: Claim | None) -> Claim:
 
 def _judged_mark(scene: Scene, task: Task) -> bool:
     """Whether judged work has the very mark, as a squash or a pick of it brings it again."""
-    blobs = {scene.blob(tip, FILE) for tip in judged_tips(scene.repo)}
+    blobs = {scene.blob(tip, FILE) for tip in scene.judged_tips}
     known = [_parsed(scene, blob).get(task.id.lower()) for blob in blobs]
     return any(one and (one.mark, one.agent) == (task.mark, task.agent) for one in known)
 
