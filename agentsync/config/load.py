@@ -6,6 +6,7 @@ import os
 
 from agentsync.config.schema import FILE, Config, defaults, from_record, parse, to_record
 from agentsync.errors import AgentsyncError, ConfigError
+from agentsync.git.arrivals import upstream_as_given
 from agentsync.git.objects import is_ancestor
 from agentsync.git.refs import HEADS, resolve_ref
 from agentsync.git.repo import Repo
@@ -126,7 +127,11 @@ def last_in_force(repo: Repo) -> InForce:
 
 
 def _at_now(repo: Repo, ref: str, upstream: str) -> Base:
-    return Base(ref, resolve_ref(repo, ref), upstream, resolve_ref(repo, upstream) if upstream else "")
+    commit = resolve_ref(repo, ref)
+    at = resolve_ref(repo, upstream) if upstream else ""
+    if at and at != commit:  # a ref that was moved here by hand must not decide what base has, nor its settings
+        at = upstream_as_given(repo, upstream, at) or (at if commit and is_ancestor(repo, at, commit) else "")
+    return Base(ref, commit, upstream, at)
 
 
 def _weighed(repo: Repo, base: Base) -> Base:

@@ -52,17 +52,20 @@ SETTINGS = (
     Setting("enforce.locks", "choice", "", "another's lock: off, warn or refuse", _LEVELS),
     Setting("enforce.numbers", "choice", "", "migration numbers: off, warn or refuse", _LEVELS),
     Setting("enforce.protected", "choice", "", "protected paths: off, warn or refuse", _LEVELS),
+    Setting("enforce.takeback", "choice", "", "paths set back to versions left behind: off, warn or refuse", _LEVELS),
     Setting("enforce.claims", "choice", "", "an agent's commit without a claimed task: off, warn or refuse", _LEVELS),
     Setting("enforce.scope", "choice", "", "work inside the files of another's task: off, warn or refuse", _LEVELS),
     Setting("enforce.phases", "choice", "", "sequential paths out of their phase: off, warn or refuse", _LEVELS),
     Setting("enforce.contracts", "choice", "", "work against an older contract: off, warn or refuse", _LEVELS),
 )  # fmt: skip
 
-_RULES = ("locks", "numbers", "protected", "claims", "scope", "phases", "contracts")
+_RULES = ("locks", "numbers", "protected", "takeback", "claims", "scope", "phases", "contracts")
 PROFILES: dict[str, dict[str, str]] = {
-    "solo": dict(zip(_RULES, ("warn", "warn", "warn", "off", "warn", "off", "warn"), strict=True)),
-    "pair": dict(zip(_RULES, ("refuse", "refuse", "refuse", "warn", "warn", "off", "warn"), strict=True)),
-    "team": dict(zip(_RULES, ("refuse", "refuse", "refuse", "refuse", "warn", "refuse", "warn"), strict=True)),
+    "solo": dict(zip(_RULES, ("warn", "warn", "warn", "warn", "off", "warn", "off", "warn"), strict=True)),
+    "pair": dict(zip(_RULES, ("refuse", "refuse", "refuse", "refuse", "warn", "warn", "off", "warn"), strict=True)),
+    "team": dict(
+        zip(_RULES, ("refuse", "refuse", "refuse", "refuse", "refuse", "warn", "refuse", "warn"), strict=True)
+    ),
 }
 SERIES_KEYS = {
     "path": "text",

@@ -7,7 +7,9 @@ import os
 from agentsync.forecast.cache import worth_a_forecast
 from agentsync.gates.judge import judge_move, judge_steps, split
 from agentsync.gates.receipt import Receipt, content_of, drop_receipt, write_receipt
+from agentsync.gates.recovery import is_replay, recovery_of
 from agentsync.gates.say import allowed_by_a_person, say_refusal, say_warnings, tell
+from agentsync.gates.takeback import is_level
 from agentsync.gates.unseen import tell_unseen
 from agentsync.git.objects import STAGED, empty_tree, parse_raw
 from agentsync.git.refs import HEADS, head_of
@@ -38,43 +40,6 @@ def merge_parents(repo: Repo) -> list[str]:
             return file.read().split()
     except OSError:
         return [name.removeprefix("GITHEAD_") for name in repo.environ if name.startswith("GITHEAD_")]
-
-
-def in_rebase(repo: Repo) -> bool:
-    """Whether a rebase is under way, whose result reference-transaction judges as a whole."""
-    return any(os.path.isdir(os.path.join(repo.git_dir, name)) for name in ("rebase-merge", "rebase-apply"))
-
-
-def is_replay(repo: Repo) -> bool:
-    """Whether the commit being made repeats one that exists: a pick, a revert, a rebase."""
-    return in_rebase(repo) or any(
-        os.path.exists(os.path.join(repo.git_dir, name)) for name in ("CHERRY_PICK_HEAD", "REVERT_HEAD")
-    )
-
-
-def recovery_of(repo: Repo, hook: str) -> str:
-    """What puts the work tree right after a refusal at this point (measured: git leaves the new tree staged).
-
-    A merge that a hook before the commit refuses is left to be concluded; one whose ref is refused is not.
-    """
-    if in_rebase(repo):
-        return "git rebase --abort"
-    for name, command in (
-        ("MERGE_HEAD", "git merge --abort"),
-        ("CHERRY_PICK_HEAD", "git cherry-pick --abort"),
-        ("REVERT_HEAD", "git revert --abort"),
-    ):
-        if os.path.exists(os.path.join(repo.git_dir, name)):
-            return command
-    if hook != "reference-transaction" and any(name.startswith("GITHEAD_") for name in repo.environ):
-        return "git merge --abort"
-    autostashed = os.path.exists(os.path.join(repo.git_dir, "MERGE_AUTOSTASH"))
-    if repo.environ.get("GIT_REFLOG_ACTION", "").startswith(("merge", "pull")):
-        return "git reset --merge" + (" && git stash pop" if autostashed else "")
-    # a revert in one step has no REVERT_HEAD; AUTO_MERGE alone tells nothing, for `stash pop` leaves it behind
-    reverts = os.path.exists(os.path.join(repo.git_dir, "AUTO_MERGE"))
-    reverts = reverts and read_line(os.path.join(repo.git_dir, "MERGE_MSG")).startswith("Revert ")
-    return "git reset --merge" if reverts else ""
 
 
 def gate_index(scene: Scene, hook: str, git_pid: str) -> int:
@@ -110,7 +75,8 @@ def gate_index(scene: Scene, hook: str, git_pid: str) -> int:
         write_private(repo, LANDING_NOTE, DETACHED)
     elif worth_a_forecast(repo, [change.path for change in step.changes]):
         write_private(repo, LANDING_NOTE, FORECAST)
-    plain = not (verdict.concerned or verdict.records or verdict.findings or len(parents) > 1)
+    concerned = verdict.concerned or verdict.records or verdict.findings
+    plain = not concerned and len(parents) < 2 and is_level(scene, head.commit)
     state = scene.store.current()
     others_work = is_replay(repo) or len(parents) > 1
     trailers = () if scene.holder.is_human or others_work else (f"Agent: {scene.holder.agent}", *verdict.trailers)

@@ -10,8 +10,9 @@ import os
 import sys
 
 from agentsync.errors import AgentsyncError, NoRepositoryError
-from agentsync.gates.index_gate import gate_index, in_rebase
+from agentsync.gates.index_gate import gate_index
 from agentsync.gates.opening import open_scene
+from agentsync.gates.recovery import in_rebase
 from agentsync.gates.say import tell
 from agentsync.git.refs import HEADS
 from agentsync.git.repo import from_hook
@@ -21,7 +22,9 @@ from agentsync.lean import TYPE_CHECKING
 from agentsync.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from agentsync.git.repo import Repo
 
 GATE_SECONDS = 5.0
 INDEX_GATES = ("pre-commit", "pre-merge-commit", "prepare-commit-msg")
@@ -37,7 +40,7 @@ def _gate(hook: str, arguments: Sequence[str], environ: Mapping[str, str]) -> in
         lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").split("\n")
         if arguments[:1] != ["prepared"] or not any(f" {HEADS}" in line for line in lines):
             return 0
-        return gate_refs(open_scene(repo), lines)
+        return _decide(repo, lines, lambda: gate_refs(open_scene(repo), lines))
     if hook == "pre-push":
         from agentsync.gates.push_gate import gate_push
 
@@ -50,6 +53,20 @@ def _gate(hook: str, arguments: Sequence[str], environ: Mapping[str, str]) -> in
     if in_rebase(repo):
         return 0  # the rebase's result is judged as a whole, by reference-transaction
     return gate_index(open_scene(repo), hook, environ.get("AGENTSYNC_GIT_PID") or str(os.getppid()))
+
+
+def _decide(repo: Repo, lines: Sequence[str], gate: Callable[[], int]) -> int:
+    """The deciding gate; what it cannot decide is noted, for the next gate, the push and the landing."""
+    try:
+        return gate()
+    except NoRepositoryError:
+        raise
+    except Exception as error:
+        from agentsync.gates.ref_gate import parse_moves
+        from agentsync.gates.undecided import note_undecided
+
+        note_undecided(repo, [(move.ref, move.new) for move in parse_moves(repo, lines)], str(error))
+        raise
 
 
 def _observe(hook: str, arguments: Sequence[str], environ: Mapping[str, str]) -> int:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
-from agentsync.gates.index_gate import gate_index, in_rebase, is_replay
+from agentsync.gates.index_gate import gate_index
 from agentsync.gates.receipt import read_receipt
-from agentsync.gates.say import override_reason
+from agentsync.gates.recovery import in_rebase, is_replay
+from agentsync.gates.say import OVERRIDE, override_reason
 from agentsync.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,10 +34,15 @@ def prepare_message(scene: Scene, arguments: Sequence[str]) -> int:
     trailers = list(receipt.trailers) if receipt and not is_replay(repo) else []
     reason = override_reason(scene)
     if reason:
-        trailers.append(f"Agentsync-Allow: {reason}")
-    if trailers and len(arguments) > 1 and arguments[1]:
+        trailers.append(f"{OVERRIDE}: {reason}")
+    if trailers and takes_trailers(arguments):
         add_trailers(scene, arguments[0], trailers)
     return 0
+
+
+def takes_trailers(arguments: Sequence[str]) -> bool:
+    """Whether the message is written already: git must still see one to be edited, or a template, as it left it."""
+    return len(arguments) > 1 and arguments[1] not in ("", "template")
 
 
 def add_trailers(scene: Scene, message_file: str, trailers: Sequence[str]) -> None:

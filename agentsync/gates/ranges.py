@@ -19,11 +19,11 @@ class Move(NamedTuple):
     new: str
 
 
-def unjudged_steps(scene: Scene, move: Move) -> list[Transition]:
-    """The commits that a move brings and nobody judged, parents first."""
+def unjudged_steps(scene: Scene, move: Move, also: Sequence[str] = ()) -> list[Transition]:
+    """The commits that a move brings and nobody judged, parents first; what `also` has is passed over."""
     base = scene.rules.base
     known = [move.old, base.upstream_commit] if move.ref == base.ref else base.commits
-    known = [*(commit for commit in known if commit), *scene.judged_tips]
+    known = [*(commit for commit in known if commit), *scene.judged_tips, *also]
     steps = [
         Transition(commit.parents, commit.changes, commit.id)
         for commit in commits(scene.repo, move.new, "--not", *known)

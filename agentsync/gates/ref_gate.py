@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 
-from agentsync.gates.index_gate import LANDING_NOTE, recovery_of, write_verdict
+from agentsync.gates.index_gate import LANDING_NOTE, write_verdict
 from agentsync.gates.judge import judge_move, judge_steps, split
 from agentsync.gates.ranges import Move, unjudged_steps, whole_move
 from agentsync.gates.receipt import read_receipt
-from agentsync.gates.say import allowed_by_a_person, say_refusal, say_warnings
+from agentsync.gates.recovery import recovery_of
+from agentsync.gates.say import OVERRIDE, allowed_by_a_person, say_refusal, say_warnings
+from agentsync.gates.takeback import find_taken_back, follow_move, is_level
+from agentsync.gates.undecided import undecided_tips
 from agentsync.gates.unseen import tell_unseen
-from agentsync.git.objects import parse_raw
-from agentsync.git.refs import HEADS, attached_branches, fetched, head_of, is_zero, resolve_ref, worktrees
+from agentsync.git.arrivals import given
+from agentsync.git.objects import commits, parse_raw
+from agentsync.git.refs import HEADS, attached_branches, final_ref, head_of, is_zero, resolve_ref, worktrees
 from agentsync.git.repo import Repo, private_dir_of, read_line
 from agentsync.holders.identity import Holder
 from agentsync.holders.registry import write_private
 from agentsync.judging.scene import Scene, judged_tip, keep_left_tip, note_judged
+from agentsync.judging.takeback import RULE
 from agentsync.judging.verdict import Finding, Transition, Verdict, joined
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.attributes import attribute_paths
@@ -52,9 +57,11 @@ def owner_of(scene: Scene, ref: str) -> Holder | None:
     The scene's holder must be who runs the process.
     """
     repo = scene.repo
-    own = attached_branches(repo, repo.git_dir, repo.private_dir)
-    if ref == scene.rules.base.ref or ref in own:
-        return None if scene.holder.is_human and ref != scene.rules.base.ref else scene.holder
+    actor = None if scene.holder.is_human else scene.holder
+    if ref in base_refs(scene):
+        return scene.holder
+    if ref in attached_branches(repo, repo.git_dir, repo.private_dir):
+        return actor
     for worktree in worktrees(repo):
         private = private_dir_of(worktree.git_dir)
         key = read_line(os.path.join(private, "holder")).split(" ")[0]
@@ -62,22 +69,38 @@ def owner_of(scene: Scene, ref: str) -> Holder | None:
             agent, _, worktree_id = key.rpartition("@")
             holder = Holder(agent, worktree_id)
             return None if holder.is_human else holder
-    return None
+    # a branch that was judged before is one that agents work on, though nobody has it checked out just now
+    return actor if judged_tip(repo, ref) else None
+
+
+def base_refs(scene: Scene) -> tuple[str, ...]:
+    """Base by its name, and by the branch that this name stands for where it is symbolic."""
+    ref = scene.rules.base.ref
+    return tuple(dict.fromkeys((ref, final_ref(scene.repo, ref))))
 
 
 def gate_refs(scene: Scene, lines: Sequence[str]) -> int:
     """Judge a prepared transaction; 0 lets it go on, 1 vetoes it."""
     moves = parse_moves(scene.repo, lines)
     tell_unseen(scene)
-    actor = scene.holder
+    actor, own = scene.holder, head_of(scene.repo).branch
     for move, owner in [(move, owner_of(scene, move.ref)) for move in moves]:
-        if owner is None:
-            continue
-        # whoever writes to another's branch from a worktree of its own does not borrow the other's locks
-        scene.holder = owner if owner.worktree == actor.worktree else actor
-        if not _admit(scene, move):
-            return 1
+        if owner is not None:
+            # whoever writes to another's branch from a worktree of its own does not borrow the other's locks
+            scene.holder = owner if owner.worktree == actor.worktree else actor
+            if not _admit(scene, move):
+                return 1
+        elif actor.is_human and move.ref == own:
+            note_judged(scene.repo, move.ref, move.new)  # a person's work is a person's, whoever goes on with it
+        if own and own in (move.ref, final_ref(scene.repo, move.ref)):
+            follow_move(scene, move, committed=_commits_now(scene.repo))
     return 0
+
+
+def _commits_now(repo: Repo) -> bool:
+    """Whether the git process that moves the branch is the one whose index a gate has just judged."""
+    receipt = read_receipt(repo)
+    return receipt is not None and receipt.pid == repo.environ.get("AGENTSYNC_GIT_PID")
 
 
 def judge_late(scene: Scene) -> None:
@@ -101,21 +124,24 @@ def judge_late(scene: Scene) -> None:
 
 
 def _admit(scene: Scene, move: Move) -> bool:
-    steps = unjudged_steps(scene, move)
-    whole = whole_move(scene, move, steps)
-    if _goes_back(scene, move):
-        steps = [*steps, whole]
+    fresh = unjudged_steps(scene, move, undecided_tips(scene.repo, move.ref))
+    whole = whole_move(scene, move, fresh)
+    steps = [*fresh, *_taken_away(scene, move, whole)]
+    covered = _covered(scene.repo, fresh)
+    lost = [] if covered and is_level(scene, move.old) else _taken_back(scene, move, fresh)
 
     def judge() -> Verdict:
-        return joined([judge_steps(scene, steps, move.ref), judge_move(scene, whole, move.ref, move.new)])
+        verdict = joined([judge_steps(scene, steps, move.ref), judge_move(scene, whole, move.ref, move.new)])
+        return verdict._replace(findings=(*lost, *verdict.findings))
 
-    covered = _covered(scene.repo, steps)
     verdict = judge()
     refused, warned = split(scene, verdict.findings)
-    if refused and any(fetched(scene.repo, scene.rules.base.remote, step.commit) for step in steps):
-        steps = [step for step in steps if not fetched(scene.repo, scene.rules.base.remote, step.commit)]
-        verdict = judge()
-        refused, warned = split(scene, verdict.findings)
+    if refused and steps:
+        vouched = given(scene.repo, scene.rules.base.remote, [step.commit for step in steps])
+        if vouched:
+            steps = [step for step in steps if step.commit not in vouched]
+            verdict = judge()
+            refused, warned = split(scene, verdict.findings)
     if verdict.records and not refused:
         verdict = write_verdict(scene, judge, verdict, f"commit to {move.ref.removeprefix(HEADS)}")
         refused, warned = split(scene, verdict.findings)
@@ -124,33 +150,59 @@ def _admit(scene: Scene, move: Move) -> bool:
     if refused and _only_upstream_has(scene, move):
         say_warnings(scene, "reference-transaction", refused)
     elif refused and not allowed_by_a_person(scene, refused, told=covered):
-        named = [_with_commit(scene, finding, steps, move) for finding in refused]
+        named = [_with_commit(scene, finding, fresh, move) for finding in refused]
         say_refusal(scene, "reference-transaction", named, _recovery(scene.repo, move))
         return False
     if not covered:
         say_warnings(scene, "reference-transaction", warned)
         if steps:
             record_event(scene.repo.shared_dir, "no-receipt", holder=scene.holder.key, ref=move.ref, commit=move.new)
-    if move.old and not any(move.old in step.parents for step in steps) and not scene.contains(move.new, move.old):
+    if move.old and not any(move.old in step.parents for step in fresh) and not scene.contains(move.new, move.old):
         keep_left_tip(scene.repo, move.ref, move.old)
     note_judged(scene.repo, move.ref, move.new)
     landing = len(steps) > 1 or any(len(step.parents) > 1 for step in steps)
-    if landing and move.ref == scene.rules.base.ref and CHAINS in scene.snapshot.tree(b""):
+    if landing and move.ref in base_refs(scene) and CHAINS in scene.snapshot.tree(b""):
         write_private(scene.repo, LANDING_NOTE, "")
     return True
 
 
-def _recovery(repo: Repo, move: Move) -> str:
+def _taken_back(scene: Scene, move: Move, fresh: Sequence[Transition]) -> list[Finding]:
+    """What goes back to a version left behind, but for commits that the server gave: others have looked at those."""
+    if scene.rules.config.level(RULE) == "off" or _only_upstream_has(scene, move):
+        return []
+    appended = len(fresh) == 1 and fresh[0].parents == (move.old,)
+    found = find_taken_back(scene, move, fresh, appended=appended)
+    if not found:
+        return []
+    vouched = given(scene.repo, scene.rules.base.remote, [step.commit for step in fresh])
+    own = [step for step in fresh if step.commit not in vouched]
+    return find_taken_back(scene, move, own, appended=appended) if vouched else found
+
+
+def _taken_away(scene: Scene, move: Move, whole: Transition) -> list[Transition]:
+    """Base losing commits, as a step to judge; taking a person's overridden commit back is no change of anybody's."""
+    if not _goes_back(scene, move):
+        return []
+    undone = commits(scene.repo, move.old, "--not", move.new)
+    rows = [(change.path, _is_override(scene, commit.id)) for commit in undone for change in commit.changes]
+    kept = {path for path, overridden in rows if not overridden}
+    return [whole._replace(changes=[change for change in whole.changes if change.path in kept])]
+
+
+def _is_override(scene: Scene, commit: str) -> bool:
+    message = (scene.cat.read(commit.encode()) or b"").partition(b"\n\n")[2]
+    return any(line.startswith(OVERRIDE.encode() + b": ") for line in message.split(b"\n"))
+
+
+def _recovery(repo: Repo, move: Move) -> list[str]:
     """What puts the work tree right: `git reset --hard` and the like have made it the refused commit's already."""
     known = recovery_of(repo, "reference-transaction")
-    receipt = read_receipt(repo)
-    committing = receipt is not None and receipt.pid == repo.environ.get("AGENTSYNC_GIT_PID")
-    if committing or head_of(repo).branch != move.ref:
+    if len(known) > 2 or _commits_now(repo) or head_of(repo).branch != move.ref:
         return known
     moved = repo.git("diff-index", "--cached", "--quiet", move.new, ok=()).code == 0
-    if known.startswith("git reset --merge") and not moved:  # something else is staged too, which a reset would drop
-        return known.replace("git reset --merge", f"git read-tree -m -u {move.new[:12]} HEAD")
-    return known or ("git reset --merge" if moved else "")
+    if known and not moved:  # something else is staged too, which a reset would drop
+        return [known[0], known[1].replace("git reset --merge", f"git read-tree -m -u {move.new[:12]} HEAD")]
+    return known or (["nothing moved; to put the work tree right:", "git reset --merge"] if moved else [])
 
 
 def _with_commit(scene: Scene, finding: Finding, steps: Sequence[Transition], move: Move) -> Finding:
@@ -170,7 +222,7 @@ def _concerns(finding: Finding, path: bytes) -> bool:
 
 def _goes_back(scene: Scene, move: Move) -> bool:
     """Whether base would lose commits: what that takes away is judged as a change."""
-    return move.ref == scene.rules.base.ref and bool(move.old) and not scene.contains(move.new, move.old)
+    return move.ref in base_refs(scene) and bool(move.old) and not scene.contains(move.new, move.old)
 
 
 def _covered(repo: Repo, steps: Sequence[Transition]) -> bool:
@@ -197,4 +249,4 @@ def _after_chains_grew(scene: Scene, places: Sequence[bytes]) -> None:
 def _only_upstream_has(scene: Scene, move: Move) -> bool:
     """Whether base's upstream already has all that a move of base brings: reported then, never refused."""
     upstream = scene.rules.base.upstream_commit
-    return move.ref == scene.rules.base.ref and bool(upstream) and scene.contains(upstream, move.new)
+    return move.ref in base_refs(scene) and bool(upstream) and scene.contains(upstream, move.new)

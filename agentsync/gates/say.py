@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agentsync.judging.verdict import Finding
 
 ALLOW = "AGENTSYNC_ALLOW"
+OVERRIDE = "Agentsync-Allow"  # the trailer with the reason
 
 
 def tell(line: str) -> None:
@@ -50,7 +51,7 @@ def allowed_by_a_person(scene: Scene, refused: Sequence[Finding], *, told: bool 
     return True
 
 
-def say_refusal(scene: Scene, hook: str, refused: Sequence[Finding], recovery: str = "") -> None:
+def say_refusal(scene: Scene, hook: str, refused: Sequence[Finding], recovery: Sequence[str] = ()) -> None:
     """Print each refusal with its way on, and journal it."""
     for finding in refused:
         first, *rest = finding.lines
@@ -66,9 +67,8 @@ def say_refusal(scene: Scene, hook: str, refused: Sequence[Finding], recovery: s
             path=show_path(finding.path),
             message=first,
         )
-    if recovery:
-        tell("  nothing moved; to put the work tree right:")
-        tell(f"  {recovery}")
+    for line in recovery:
+        tell(f"  {line}")
     if not in_agent_tool(scene.repo.environ) and scene.holder.is_human:
         tell("  a person may override, with a reason that is written down:")
         tell(f"  {ALLOW}='why' git commit ...")

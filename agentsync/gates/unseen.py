@@ -11,6 +11,8 @@ import time
 from agentsync.gates.judge import judge_move, judge_steps
 from agentsync.gates.ranges import Move, unjudged_steps, whole_move
 from agentsync.gates.say import tell
+from agentsync.gates.undecided import undecided_line
+from agentsync.git.refs import head_of
 from agentsync.git.repo import read_line
 from agentsync.holders.identity import HUMAN, Holder
 from agentsync.holders.registry import private_file, write_private
@@ -44,6 +46,9 @@ def tell_unseen(scene: Scene) -> None:
     """Print, once in each worktree, what base took that no gate saw and that one would have objected to."""
     for number, line in enumerate(untold(scene)):
         tell(f"  {line}" if number else f"agentsync: warning: {line}")
+    line = undecided_line(scene.repo, head_of(scene.repo).branch)
+    if line:
+        tell(f"agentsync: warning: {line}")
 
 
 def untold(scene: Scene) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from agentsync.git.repo import MAIN_WORKTREE, ROOM, Repo, admin_dir_of, read_line
+from agentsync.git.repo import MAIN_WORKTREE, Repo, admin_dir_of, check_worktree, private_dir_of, read_line
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -23,12 +23,31 @@ def is_zero(object_id: str) -> bool:
 
 def resolve_ref(repo: Repo, ref: str) -> str:
     """The commit id that a full ref name points at, empty when there is none."""
-    if os.path.isdir(os.path.join(repo.common_dir, "reftable")):
+    if is_reftable(repo):
         return repo.git("rev-parse", "--verify", "--quiet", ref, ok=(0, 1)).out.decode().strip()
     value = read_line(os.path.join(repo.common_dir, ref))
     if value.startswith("ref: "):
         return resolve_ref(repo, value[5:])
     return value or _packed(repo.common_dir, ref)
+
+
+def final_ref(repo: Repo, ref: str) -> str:
+    """The ref that a symbolic ref stands for in the end (git-symbolic-ref(1)); another ref is itself."""
+    for _ in range(5):  # git follows no more
+        if is_reftable(repo):
+            value = repo.git("symbolic-ref", "--quiet", ref, ok=(0, 1)).out.decode("utf-8", "surrogateescape").strip()
+        else:
+            value = read_line(os.path.join(repo.common_dir, ref))
+            value = value[5:] if value.startswith("ref: ") else ""
+        if not value:
+            break
+        ref = value
+    return ref
+
+
+def is_reftable(repo: Repo) -> bool:
+    """Whether refs are kept in tables, which only git reads."""
+    return os.path.isdir(os.path.join(repo.common_dir, "reftable"))
 
 
 def _packed(common_dir: str, ref: str) -> str:
@@ -83,11 +102,20 @@ class Worktree(NamedTuple):
 def worktrees(repo: Repo) -> list[Worktree]:
     """Every worktree of the repository, the main one first, without starting a process."""
     found = []
-    if os.path.basename(repo.common_dir) == ".git":
-        found.append(Worktree(MAIN_WORKTREE, os.path.dirname(repo.common_dir), repo.common_dir))
-    elif repo.git_dir == repo.common_dir:
-        found.append(Worktree(MAIN_WORKTREE, repo.top, repo.common_dir))
+    top = main_top(repo)
+    if top:
+        found.append(Worktree(MAIN_WORKTREE, top, repo.common_dir))
     return found + list(linked_worktrees(repo.common_dir))
+
+
+def main_top(repo: Repo) -> str:
+    """The top folder of the main worktree; empty for a bare repository, and where nothing tells."""
+    if os.path.basename(repo.common_dir) == ".git":
+        return os.path.dirname(repo.common_dir)
+    if repo.git_dir == repo.common_dir:
+        return repo.top
+    # with --separate-git-dir only what ran in it knows where it is: the notice that it left (holders/registry.py)
+    return read_line(os.path.join(private_dir_of(repo.common_dir), "holder")).partition(" ")[2]
 
 
 def linked_worktrees(common_dir: str) -> Iterator[Worktree]:
@@ -99,30 +127,9 @@ def linked_worktrees(common_dir: str) -> Iterator[Worktree]:
     for name in names:
         git_dir = admin_dir_of(common_dir, name)
         pointer = read_line(os.path.join(git_dir, "gitdir"))
-        if pointer and name != ROOM:
-            yield Worktree(name, os.path.dirname(os.path.join(git_dir, pointer)), git_dir)
-
-
-def fetched(repo: Repo, remote: str, commit: str) -> bool:
-    """Whether a remote gave us a commit, by the reflogs of its tracking refs.
-
-    What this clone pushed itself, or put under such a name by hand, vouches for nothing.
-    """
-    if not remote or not commit:
-        return False
-    folder = f"refs/remotes/{remote}/"
-    found = repo.lines("for-each-ref", f"--contains={commit}", "--format=%(refname)", folder, ok=())
-    return any(_came_by_fetch(repo, ref) for ref in found if ref)
-
-
-def _came_by_fetch(repo: Repo, ref: str) -> bool:
-    try:
-        with open(os.path.join(repo.common_dir, "logs", ref), "rb") as log:
-            last = log.read().rstrip(b"\n").rpartition(b"\n")[2]
-    except OSError:
-        return True  # cloned, or no reflogs are kept
-    message = last.rpartition(b"\t")[2].decode("utf-8", "replace")
-    return message.startswith(("fetch", "pull", "clone")) and "refs/" not in message
+        top = os.path.dirname(os.path.join(git_dir, pointer))
+        if pointer and os.path.realpath(top) != os.path.realpath(check_worktree(common_dir)):
+            yield Worktree(name, top, git_dir)
 
 
 def last_branch_file(private_dir: str) -> str:
@@ -131,7 +138,7 @@ def last_branch_file(private_dir: str) -> str:
 
 
 def attached_branches(repo: Repo, git_dir: str, private_dir: str) -> list[str]:
-    """The branches that a worktree works on, as full refs.
+    """The branches that a worktree works on, as full refs: by their own names and by what these stand for.
 
     Its HEAD, a branch being rebased or bisected, and the branch it last had.
     """
@@ -143,4 +150,5 @@ def attached_branches(repo: Repo, git_dir: str, private_dir: str) -> list[str]:
         HEADS + bisected if bisected else "",
         read_line(last_branch_file(private_dir)),
     ]
-    return list(dict.fromkeys(ref for ref in candidates if ref.startswith(HEADS)))
+    found = [ref for ref in candidates if ref.startswith(HEADS)]
+    return list(dict.fromkeys([*found, *(final_ref(repo, ref) for ref in found)]))

@@ -54,6 +54,11 @@ def private_dir_of(git_dir: str) -> str:
     return os.path.join(git_dir, "agentsync-worktree")
 
 
+def check_worktree(common_dir: str) -> str:
+    """The folder of our own worktree, where landings are tried out; nobody works in it."""
+    return os.path.join(common_dir, "agentsync", ROOM)
+
+
 def admin_dir_of(common_dir: str, worktree_id: str) -> str:
     """The administrative folder (`GIT_DIR`) of a worktree, by git's id of it."""
     return common_dir if worktree_id == MAIN_WORKTREE else os.path.join(common_dir, "worktrees", worktree_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from agentsync.git.arrivals import begin
 from agentsync.git.refs import head_of, last_branch_file
 from agentsync.git.repo import MAIN_WORKTREE, Repo, admin_dir_of, private_dir_of, read_line
 from agentsync.holders.identity import Holder, agent_name
@@ -80,6 +81,8 @@ def check_in(repo: Repo, store: Store, holder: Holder) -> None:
     A notice in the worktree's own folder saves the look at the state.
     """
     notice = f"{holder.key} {repo.top}"
+    if not store.current():
+        begin(repo)
     if read_line(private_file(repo, "holder")) != notice or not store.current():
         store.swap(lambda snapshot: _registration(snapshot, repo, holder))
         write_private(repo, "holder", notice + "\n")

@@ -13,7 +13,7 @@ import subprocess
 
 from agentsync.errors import GitError
 from agentsync.git.refs import linked_worktrees
-from agentsync.git.repo import ROOM, Repo, git_elsewhere
+from agentsync.git.repo import ROOM, Repo, check_worktree, git_elsewhere
 from agentsync.git.run import run_git, scrubbed_environment
 from agentsync.landing.follow import GITLINK
 from agentsync.lean import TYPE_CHECKING, NamedTuple
@@ -35,7 +35,7 @@ class Ran(NamedTuple):
 
 def room_path(repo: Repo) -> str:
     """Where the room is."""
-    return os.path.join(repo.shared_dir, ROOM)
+    return check_worktree(repo.common_dir)
 
 
 def enter_room(repo: Repo, tree: str) -> str:

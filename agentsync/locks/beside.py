@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from agentsync.git.refs import main_top
 from agentsync.git.repo import MAIN_WORKTREE, admin_dir_of, private_dir_of, read_line
 from agentsync.lean import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ def recent_tops(repo: Repo) -> list[tuple[str, str]]:
 
 def _top_of(repo: Repo, name: str) -> str:
     if name == MAIN_WORKTREE:
-        return os.path.dirname(repo.common_dir) if os.path.basename(repo.common_dir) == ".git" else ""
+        return main_top(repo)
     git_dir = admin_dir_of(repo.common_dir, name)
     pointer = read_line(os.path.join(git_dir, "gitdir"))
     return os.path.dirname(os.path.join(git_dir, pointer)) if pointer else ""

@@ -5,10 +5,9 @@ What was judged is read once for all steps and paths: the number of processes do
 
 from __future__ import annotations
 
-import os
-
+from agentsync.git.arrivals import given, tip_before_us
 from agentsync.git.objects import Patched, changes_between, commits, index_changes, parents_of
-from agentsync.git.refs import fetched, resolve_ref
+from agentsync.git.refs import resolve_ref
 from agentsync.git.repo import read_line
 from agentsync.judging.ancestry import Graph, graph_of
 from agentsync.judging.scene import judged_tip
@@ -174,12 +173,7 @@ def _vouching_for_itself(scene: Scene, ref: str) -> list[str]:
     tip = "" if judged_tip(scene.repo, ref) else resolve_ref(scene.repo, ref)
     if not tip:
         return []
-    try:
-        began = os.stat(os.path.join(scene.store.path, "description")).st_mtime
-    except OSError:
-        return []
-    made = scene.repo.git("log", "-1", "--format=%ct", tip, ok=()).out.strip()
-    return [tip] if (made.isdigit() and int(made) < began) or fetched(scene.repo, scene.rules.base.remote, tip) else []
+    return [tip] if tip_before_us(scene.repo, ref) == tip or given(scene.repo, scene.rules.base.remote, [tip]) else []
 
 
 def same_edit(judged: Patched, wanted: Patched) -> bool:

@@ -10,6 +10,7 @@ import tomli_w
 from agentsync.config.load import find_base, init_copy, parse_text
 from agentsync.config.schema import FILE, SETTINGS
 from agentsync.files import read_or_empty, write_whole
+from agentsync.git.arrivals import begin
 from agentsync.git.refs import HEADS, resolve_ref
 from agentsync.git.repo import Repo
 from agentsync.lean import TYPE_CHECKING, NamedTuple
@@ -156,6 +157,7 @@ def _imports_agents(text: str) -> bool:
 
 def apply(repo: Repo, found: Found) -> list[str]:
     """Do what `steps` says; doing it again changes nothing. Returns the committed files."""
+    begin(repo)
     install_hooks(repo, found.hooks)
     repo.git("config", "agentsync.base", found.base.name)
     add_excludes(repo)

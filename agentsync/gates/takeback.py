@@ -1,0 +1,211 @@
+"""Nothing landed is taken back unseen: a commit whose tree is older than its parent's, and base going backwards.
+
+A stale index (a branch checked out twice, `git reset --soft`) looks like any commit. What tells is that HEAD has
+moved and the index has not followed: each worktree notes the commit that its index was last level with.
+"""
+
+from __future__ import annotations
+
+import os
+
+from agentsync.git.objects import changes_between, merge_base, tree_changes
+from agentsync.git.refs import final_ref
+from agentsync.git.repo import read_line
+from agentsync.holders.registry import private_file, write_private
+from agentsync.judging.takeback import RULE, Past, TakenBack, dropped_by_merge, on_purpose, others, taken_back
+from agentsync.judging.verdict import Finding, Transition
+from agentsync.lean import TYPE_CHECKING
+from agentsync.text import quoted, shell_path, show_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentsync.gates.ranges import Move
+    from agentsync.judging.scene import Scene
+
+LEVEL = "synced"  # the worktree's file with the commit that its index was last level with
+PATHS = "taken-back"  # where the paths stand that are too many for a command line
+_MOST_PAST = 300  # commits looked back at
+_MOST_MERGES = 20
+_MOST_NAMED = 5
+
+
+def note_level(scene: Scene, commit: str) -> None:
+    """Note that this worktree's index holds what is built on `commit`."""
+    write_private(scene.repo, LEVEL, commit + "\n")
+
+
+def is_level(scene: Scene, head: str) -> bool:
+    """Whether the index was last level with HEAD; a worktree that has noted nothing yet counts as level."""
+    return read_line(private_file(scene.repo, LEVEL)) in ("", head)
+
+
+def follow_move(scene: Scene, move: Move, *, committed: bool) -> None:
+    """After a move of the branch that is checked out here: a commit leaves the index level, other moves may not."""
+    if committed or scene.repo.git("diff-index", "--cached", "--quiet", move.new, ok=()).code == 0:
+        note_level(scene, move.new)
+
+
+def find_taken_back(scene: Scene, move: Move, steps: Sequence[Transition], *, appended: bool) -> list[Finding]:
+    """What the unjudged commits of a move take back, and base itself where it loses commits.
+
+    A commit made on top of the branch, by a worktree whose index was level with it, takes back on purpose.
+    """
+    found = []
+    if _loses_commits(scene, move):
+        found += _by_going_back(scene, move)
+    merges = [step for step in steps if len(step.parents) > 1][-_MOST_MERGES:]
+    suspects = [step for step in steps if len(step.parents) == 1]
+    if appended and is_level(scene, move.old):
+        suspects = []
+    found += _by_steps(scene, suspects)
+    for step in merges:
+        found += _by_merge(scene, step)
+    return [one._replace(told=True) for one in found] if scene.holder.is_human else found
+
+
+def _loses_commits(scene: Scene, move: Move) -> bool:
+    base = scene.rules.base.ref
+    return move.ref in (base, final_ref(scene.repo, base)) and bool(move.old) and not scene.contains(move.new, move.old)
+
+
+def _by_going_back(scene: Scene, move: Move) -> list[Finding]:
+    history = _past(scene, [move.old, f"^{move.new}"])
+    taken = taken_back(tree_changes(scene.repo, move.old, move.new), history)
+    taken = others(taken, _authors(scene, history), _self(scene))
+    if not taken:
+        return []
+    commit = taken[0].commits[0]
+    name = scene.rules.base.name
+    lines = (
+        f"{name} would lose {_described(history, commit)}, and with it {_shown(taken)}",
+        f"others build on {name}; to take it back on purpose, say so with a commit:",
+        f"git revert {commit[:12]}",
+    )
+    return [Finding(RULE, lines, taken[0].path)]
+
+
+def _by_steps(scene: Scene, steps: Sequence[Transition]) -> list[Finding]:
+    if not steps:
+        return []
+    own = {step.commit for step in steps}
+    entries = list(dict.fromkeys(step.parents[0] for step in steps if step.parents[0] not in own))
+    history = _past(scene, entries)
+    authors = _authors(scene, history)
+    kept: set[tuple[bytes, str]] = set()  # versions that the branch itself made before: going back to them is its own
+    found = []
+    for step in steps:
+        taken = [one for one in taken_back(step.changes, history) if (one.path, _blob(step, one.path)) not in kept]
+        kept |= {(change.path, change.new) for change in step.changes}
+        if not taken or _judged_before(scene, step):
+            continue
+        message = _message(scene, step.commit)
+        taken = others([one for one in taken if not on_purpose(message, one)], authors, _self(scene))
+        if taken:
+            found.append(_finding(scene, taken, history))
+    return found
+
+
+def _blob(step: Transition, path: bytes) -> str:
+    return next(change.new for change in step.changes if change.path == path)
+
+
+def _judged_before(scene: Scene, step: Transition) -> bool:
+    """Whether all that a step does was done by a judged commit, which a rebase or a pick brings again."""
+    from agentsync.locks.replay import Judged, same_edit  # only where something goes back
+
+    scene.steps = [step]
+    judged = Judged(scene, "", [change.path for change in step.changes])
+    return all(
+        any(same_edit(one.what, judged.wanted(step, change)) for one in judged.done(step, change.path))
+        for change in step.changes
+    )
+
+
+def _by_merge(scene: Scene, step: Transition) -> list[Finding]:
+    """A merge that has neither side's change where only one side made one, as `-s ours` makes it."""
+    found: list[Finding] = []
+    for other in step.parents[1:2] if len(step.parents) == 2 else ():
+        fork = merge_base(scene.repo, step.parents[0], other)
+        if not fork:
+            continue
+        pairs = [(step.parents[0], fork), (other, fork), (step.commit, fork)]
+        ours, theirs, result = (
+            {one.change.path: one.change.new for one in changes_between(scene.repo, [pair])[pair]} for pair in pairs
+        )
+        paths = dropped_by_merge(ours, theirs, result)
+        history = _past(scene, [step.parents[0], other, f"^{fork}"]) if paths else []
+        authors = _authors(scene, history)
+        rows = [TakenBack(path, _touching(history, path)) for path in paths]
+        taken = others([one for one in rows if one.commits], authors, _self(scene))
+        if taken and not any(on_purpose(_message(scene, step.commit), one) for one in taken):
+            found.append(_finding(scene, taken, history))
+    return found
+
+
+def _touching(history: Sequence[Past], path: bytes) -> tuple[str, ...]:
+    return tuple(past.id for past in history if any(change.path == path for change in past.changes))
+
+
+def _past(scene: Scene, revisions: Sequence[str]) -> list[Past]:
+    """The newest commits of a range, newest first, with what they changed and their messages."""
+    words = ("rev-list", f"--max-count={_MOST_PAST}", "--parents", *revisions, "--")
+    rows = [line.split(" ") for line in scene.repo.lines(*words)]
+    pairs = [(row[0], row[1] if len(row) > 1 else "") for row in rows]
+    changes = changes_between(scene.repo, pairs)
+    return [Past(pair[0], [one.change for one in changes[pair]], _message(scene, pair[0])) for pair in pairs]
+
+
+def _message(scene: Scene, commit: str) -> str:
+    content = scene.cat.read(commit.encode()) or b""
+    return content.partition(b"\n\n")[2].decode("utf-8", "replace")
+
+
+def _authors(scene: Scene, history: Sequence[Past]) -> dict[str, str]:
+    """Whose each commit is: the agent's that its trailer names, else its committer's."""
+    return {past.id: _author(scene, past) for past in history}
+
+
+def _author(scene: Scene, past: Past) -> str:
+    for line in reversed(past.message.split("\n")):
+        if line.startswith("Agent: "):
+            return line.removeprefix("Agent: ").strip()
+    header = (scene.cat.read(past.id.encode()) or b"").partition(b"\n\n")[0].decode("utf-8", "replace")
+    committer = next((line for line in header.split("\n") if line.startswith("committer ")), "")
+    return committer.removeprefix("committer ").rpartition(">")[0]
+
+
+def _self(scene: Scene) -> str:
+    if not scene.holder.is_human:
+        return scene.holder.agent
+    ident = scene.repo.git("var", "GIT_COMMITTER_IDENT", ok=()).out.decode("utf-8", "replace")
+    return ident.rpartition(">")[0]
+
+
+def _described(history: Sequence[Past], commit: str) -> str:
+    subject = next((past.message.split("\n")[0] for past in history if past.id == commit), "")
+    return f"{commit[:12]} {quoted(subject, 60)}"
+
+
+def _shown(taken: Sequence[TakenBack]) -> str:
+    more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
+    return f"{show_path(taken[0].path)}{more}"
+
+
+def _finding(scene: Scene, taken: Sequence[TakenBack], history: Sequence[Past]) -> Finding:
+    since = _described(history, taken[0].commits[0])
+    lines = (
+        f"{_shown(taken)} would go back to a version from before {since}",
+        "the index is older than HEAD there, and nobody edited it; to keep the newer version:",
+        _keep_newer(scene, [one.path for one in taken]),
+    )
+    return Finding(RULE, lines, taken[0].path)
+
+
+def _keep_newer(scene: Scene, paths: Sequence[bytes]) -> str:
+    if len(paths) <= _MOST_NAMED:
+        return "git restore --staged --worktree -- " + " ".join(shell_path(path) for path in paths)
+    listed = private_file(scene.repo, PATHS)
+    write_private(scene.repo, PATHS, "\0".join(os.fsdecode(path) for path in paths) + "\0")
+    quoted_file = shell_path(os.fsencode(listed))
+    return f"git restore --staged --worktree --pathspec-file-nul --pathspec-from-file={quoted_file}"

@@ -1,0 +1,90 @@
+"""What was here before agentsync, and what the server gave since: records of ours.
+
+Reflogs and remote-tracking refs can be written by anybody here, and what this clone pushed itself comes back by a
+fetch; none of that vouches for a commit. The reference-transaction shim notes, while a fetch runs, the commits whose
+objects came with it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from agentsync.lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentsync.git.repo import Repo
+
+BEFORE_US = "before-us"
+FILE = "arrived"  # beside the state; lines `<commit> <ref>`, oldest first (hooks/reference-transaction appends)
+_MOST_LINES = 5000
+_MOST_TIPS = 2000
+
+
+def arrivals_path(repo: Repo) -> str:
+    """Where the record is."""
+    return os.path.join(repo.shared_dir, FILE)
+
+
+def before_us_path(repo: Repo) -> str:
+    """Where it stands where each branch was when agentsync came, lines `<commit> <ref>`."""
+    return os.path.join(repo.shared_dir, BEFORE_US)
+
+
+def begin(repo: Repo) -> None:
+    """Begin both records with what is here before any gate has judged anything; only once."""
+    if not os.path.exists(before_us_path(repo)):
+        _write(before_us_path(repo), _tips(repo, "refs/heads"))
+    if not os.path.exists(arrivals_path(repo)):
+        _write(arrivals_path(repo), _tips(repo, "refs/remotes"))
+
+
+def tip_before_us(repo: Repo, ref: str) -> str:
+    """Where a branch was when agentsync came, empty where it was not: no date in a commit tells that."""
+    return next((commit for commit, name in _read(before_us_path(repo)) if name == ref), "")
+
+
+def _tips(repo: Repo, folder: str) -> list[list[str]]:
+    rows = repo.lines("for-each-ref", "--format=%(objectname) %(refname)", folder)
+    return [row.split(" ", 1) for row in rows]
+
+
+def _read(path: str) -> list[list[str]]:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return [row for line in file if len(row := line.rstrip("\n").split(" ", 1)) == 2]
+    except FileNotFoundError:
+        return []
+
+
+def _write(path: str, rows: Sequence[Sequence[str]]) -> None:
+    scratch = f"{path}.{os.getpid()}"
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(scratch, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write("".join(f"{commit} {ref}\n" for commit, ref in rows))
+        os.replace(scratch, path)
+    except OSError:
+        return
+
+
+def upstream_as_given(repo: Repo, ref: str, commit: str) -> str:
+    """Where a remote-tracking ref is as the server gave it: `commit`, or where it last was so; empty where never."""
+    rows = _read(arrivals_path(repo))
+    if len(rows) > _MOST_LINES:
+        _write(arrivals_path(repo), rows[-_MOST_TIPS:])
+    if any(row[0] == commit for row in rows):
+        return commit
+    return next((row[0] for row in reversed(rows) if row[1] == ref), "")
+
+
+def given(repo: Repo, remote: str, commits: Sequence[str]) -> set[str]:
+    """Which of some commits a remote gave: those that an arrived commit contains. One process."""
+    rows = [row[0] for row in _read(arrivals_path(repo)) if row[1].startswith(f"refs/remotes/{remote}/")]
+    tips = list(dict.fromkeys(rows))[-_MOST_TIPS:]
+    if not remote or not commits or not tips:
+        return set()
+    asked = "".join(f"{commit}\n" for commit in commits) + "".join(f"^{tip}\n" for tip in tips)
+    beyond = repo.git("rev-list", "--ignore-missing", "--stdin", stdin=asked.encode()).out.decode().split()
+    return set(commits) - set(beyond)
