@@ -112,7 +112,7 @@ def _blob(step: Transition, path: bytes) -> str:
 
 def _judged_before(scene: Scene, step: Transition) -> bool:
     """Whether all that a step does was done by a judged commit, which a rebase or a pick brings again."""
-    from agentsync.locks.replay import Judged, same_edit  # only where something goes back
+    from agentsync.judging.judged import Judged, same_edit  # only where something goes back
 
     scene.steps = [step]
     judged = Judged(scene, "", [change.path for change in step.changes])

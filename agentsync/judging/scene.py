@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentsync.config.load import InForce
+    from agentsync.judging.judged import Judged
     from agentsync.judging.verdict import Transition
-    from agentsync.locks.replay import Judged
     from agentsync.state.store import Snapshot, Store
 
 
