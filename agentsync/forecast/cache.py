@@ -6,6 +6,7 @@ import os
 import time
 
 from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.state.paths import path_to_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -109,17 +110,35 @@ def known_conflicts(repo: Repo) -> dict[str, list[str]]:
     return found
 
 
+def _touched_file(repo: Repo) -> str:
+    """Lines `<worktree> <path>`, which hooks/shim.sh reads and adds to as well."""
+    return os.path.join(folder_of(repo), "touched")
+
+
+def _keep_time(file_name: str) -> None:
+    """Let a file beside it say, by a time to come, until when a look is fresh: the shims cannot reckon."""
+    until = time.time() + FRESH
+    with open(file_name + ".until", "ab") as file:
+        os.utime(file.fileno(), (until, until))
+
+
 def write_touched(repo: Repo, touched: Mapping[str, Iterable[bytes]]) -> None:
     """Keep which paths each worktree changes, for the gate's look after each commit."""
-    rows = [worktree.encode() + b"\0" + path for worktree, paths in touched.items() for path in sorted(paths)]
-    write_projection(os.path.join(folder_of(repo), "touched"), b"\0".join(rows))
+    rows = [_row(worktree, path) for worktree, paths in touched.items() for path in sorted(paths)]
+    write_projection(_touched_file(repo), b"".join(rows))
+    _keep_time(_touched_file(repo))
+
+
+def _row(worktree: str, path: bytes) -> bytes:
+    return f"{worktree} {path_to_text(path)}\n".encode("utf-8", "replace")
 
 
 def note_looked(repo: Repo) -> None:
     """Note that somebody looks now, so that a forecast which is too long for its time is not begun at every commit."""
     os.makedirs(folder_of(repo), exist_ok=True)
-    with open(os.path.join(folder_of(repo), "touched"), "ab") as file:
+    with open(_touched_file(repo), "ab") as file:
         os.utime(file.fileno())
+    _keep_time(_touched_file(repo))
 
 
 def worth_a_forecast(repo: Repo, paths: Sequence[bytes]) -> bool:
@@ -129,32 +148,28 @@ def worth_a_forecast(repo: Repo, paths: Sequence[bytes]) -> bool:
     """
     if not os.path.isdir(os.path.join(repo.common_dir, "worktrees")):
         return False
-    file_name = os.path.join(folder_of(repo), "touched")
+    file_name = _touched_file(repo)
     try:
-        if os.stat(file_name).st_mtime < time.time() - FRESH:
+        if os.stat(file_name + ".until").st_mtime < time.time():
             return True
         with open(file_name, "rb") as file:
-            words = file.read().split(b"\0")
+            known = set(file.read().splitlines(keepends=True))
     except OSError:
         return True
-    own = repo.worktree_id.encode()
-    rows = list(zip(words[::2], words[1::2], strict=False))
-    _note_touched(file_name, rows, [(own, path) for path in dict.fromkeys(paths)])
-    others = {path for worktree, path in rows if worktree != own}
-    return any(path in others for path in paths)
+    own = repo.worktree_id.encode() + b" "
+    _note_touched(
+        file_name, [row for path in dict.fromkeys(paths) if (row := _row(repo.worktree_id, path)) not in known]
+    )
+    others = {row.partition(b" ")[2] for row in known if not row.startswith(own)}
+    return any(_row("", path)[1:] in others for path in paths)
 
 
-def _note_touched(file_name: str, known: Sequence[tuple[bytes, bytes]], touched: Sequence[tuple[bytes, bytes]]) -> None:
-    """Add what was touched since the last look, whose time stays."""
-    seen = set(known)
-    rows = [row for row in touched if row not in seen][:_MOST_NOTED]
+def _note_touched(file_name: str, rows: Sequence[bytes]) -> None:
+    """Add what was touched since the last look."""
     if not rows:
         return
-    text = b"\0".join(worktree + b"\0" + path for worktree, path in rows)
     try:
-        looked = os.stat(file_name).st_mtime_ns
         with open(file_name, "ab") as file:
-            file.write(b"\0" + text if known else text)
-        os.utime(file_name, ns=(looked, looked))
+            file.write(b"".join(rows[:_MOST_NOTED]))
     except OSError:
         return

@@ -6,6 +6,7 @@ import os
 
 from agentsync.forecast.cache import worth_a_forecast
 from agentsync.gates.judge import judge_move, judge_steps, split
+from agentsync.gates.quiet import leave_quiet
 from agentsync.gates.receipt import Receipt, content_of, drop_receipt, write_receipt
 from agentsync.gates.recovery import is_replay, recovery_of
 from agentsync.gates.say import allowed_by_a_person, say_refusal, say_warnings, tell
@@ -81,6 +82,7 @@ def gate_index(scene: Scene, hook: str, git_pid: str) -> int:
     others_work = is_replay(repo) or len(parents) > 1
     trailers = () if scene.holder.is_human or others_work else (f"Agent: {scene.holder.agent}", *verdict.trailers)
     write_receipt(repo, Receipt(git_pid, plain, state, ref, trailers, content_of(parents, raw)))
+    leave_quiet(scene)
     return 0
 
 

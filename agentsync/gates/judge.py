@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     Rule = Callable[[Scene, Transition, str], Verdict]
 
 
+MIGRATION_HINTS = (b"migrat", b"versions/", b"changelog", b"db/")  # parts of paths that may hold migrations
+MIGRATION_ENDS = (b".sql",)
+
+
 def judge_steps(scene: Scene, steps: Sequence[Transition], ref: str) -> Verdict:
     """Locks, protected and sequential paths, step by step: later steps see what earlier ones added to the state."""
     rules = [rule for rule in (_lock_rule(scene, steps), _protected_rule(scene), _phase_rule(scene)) if rule]
@@ -93,11 +97,10 @@ def _may_hold_migrations(scene: Scene, move: Transition) -> bool:
     if scene.rules.config.level("numbers") == "off":
         return False
     configured = tuple(series.path.encode() + b"/" for series in scene.rules.config.series)
-    hints = (b"migrat", b"versions/", b"changelog", b"db/")
     return any(
         change.path.startswith(configured)
-        or change.path.endswith(b".sql")
-        or any(hint in change.path for hint in hints)
+        or change.path.endswith(MIGRATION_ENDS)
+        or any(hint in change.path for hint in MIGRATION_HINTS)
         for change in move.changes
     )
 

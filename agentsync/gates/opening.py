@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from agentsync.config.load import InForce, in_force, last_in_force
 from agentsync.errors import ConfigError
 from agentsync.gates.say import tell
@@ -15,12 +17,15 @@ from agentsync.text import one_line
 
 def open_scene(repo: Repo) -> Scene:
     """Everything a gate needs, with the acting holder registered."""
+    opened = time.time_ns()
     holder = acting_holder(repo, hook_name(repo.environ))
     store = Store(repo.shared_dir, repo.environ)
     if store.is_lost():
         tell("agentsync: warning: the shared state was deleted: no lock or claim is left (agentsync doctor)")
     check_in(repo, store, holder)
-    return Scene(repo, store, _rules(repo), holder)
+    scene = Scene(repo, store, _rules(repo), holder)
+    scene.opened = opened
+    return scene
 
 
 def _rules(repo: Repo) -> InForce:

@@ -6,6 +6,7 @@ import os
 
 from agentsync.gates.index_gate import LANDING_NOTE, write_verdict
 from agentsync.gates.judge import judge_move, judge_steps, split
+from agentsync.gates.quiet import leave_quiet
 from agentsync.gates.ranges import Move, unjudged_steps, whole_move
 from agentsync.gates.receipt import read_receipt
 from agentsync.gates.recovery import recovery_of
@@ -94,6 +95,7 @@ def gate_refs(scene: Scene, lines: Sequence[str]) -> int:
             note_judged(scene.repo, move.ref, move.new)  # a person's work is a person's, whoever goes on with it
         if own and own in (move.ref, final_ref(scene.repo, move.ref)):
             follow_move(scene, move, committed=_commits_now(scene.repo))
+    leave_quiet(scene)
     return 0
 
 

@@ -102,6 +102,7 @@ _HANDED_OVER = (
     "GIT_SHALLOW_FILE",
     "GIT_WORK_TREE",
 )
+_NO_FILE = os.path.join(os.devnull, "none")  # git warns of an empty one
 _HANDED_OVER_PREFIXES = ("GIT_AUTHOR_", "GIT_COMMITTER_")
 # git-config(1): what changes how the plumbing that a gate reads compares and prints; also what a file sets.
 FIXED_CONFIGURATION = (
@@ -135,7 +136,7 @@ def judging_environment(environ: Mapping[str, str]) -> dict[str, str]:
         for name, value in environ.items()
         if not name.startswith("GIT_") or name in _HANDED_OVER or name.startswith(_HANDED_OVER_PREFIXES)
     }
-    fixed = {"GIT_CONFIG_COUNT": str(len(FIXED_CONFIGURATION)), "GIT_GRAFT_FILE": os.devnull}
+    fixed = {"GIT_CONFIG_COUNT": str(len(FIXED_CONFIGURATION)), "GIT_GRAFT_FILE": _NO_FILE}
     for index, (key, value) in enumerate(FIXED_CONFIGURATION):
         fixed |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}
     return {**kept, **fixed}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from agentsync.git.objects import CatFile, blob_at, cat_file
 from agentsync.git.repo import Repo, read_line
@@ -27,6 +28,7 @@ class Scene:
         self.store = store
         self.rules = rules
         self.holder = holder
+        self.opened = time.time_ns()  # nothing that was read for this is younger
         self.snapshot: Snapshot = store.snapshot()
         self.marked: dict[bytes, list[str]] = {}  # changed paths with hand-made markers, and the worktrees they lie in
         self.staged_markers: list[bytes] = []

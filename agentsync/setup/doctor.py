@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
 from pathlib import Path
 
@@ -23,7 +22,17 @@ from agentsync.setup.clients.install import bare, installed, switched_off
 from agentsync.setup.clients.table import COMMAND
 from agentsync.setup.drivers import TASKS_LINE, attributes_file, install_drivers
 from agentsync.setup.excludes import LINES, add_excludes, exclude_file
-from agentsync.setup.hooks import OURS, hooks_path_setting, install_hooks, is_ours, own_hooks_path, plan_hooks, shim
+from agentsync.setup.hooks import (
+    OURS,
+    SHARED,
+    hooks_path_setting,
+    install_hooks,
+    is_ours,
+    own_hooks_path,
+    plan_hooks,
+    shared_shim,
+    shim,
+)
 from agentsync.setup.init import template
 from agentsync.state.journal import read_events
 from agentsync.state.restore import read_whole, restore
@@ -34,6 +43,7 @@ if TYPE_CHECKING:
     from agentsync.git.refs import Worktree
 
 OLDEST_GIT = (2, 39)
+PROBE = "AGENTSYNC_PROBE"  # names the file by which `doctor` asks a hook whether it fires (hooks/shim.sh)
 
 
 class Check(NamedTuple):
@@ -108,6 +118,8 @@ def _installed(repo: Repo) -> list[Check]:
             checks.append(Check("warn", f"hook {name} is from another agentsync or Python", "agentsync doctor --fix"))
         if name not in missing and not os.access(path, os.X_OK):
             checks.append(Check("bad", f"hook {name} is not executable", "agentsync doctor --fix"))
+    if read_or_empty(shared_shim(repo)) != shim(SHARED):
+        checks.append(Check("bad", f"{SHARED}, which the hooks read, is gone or changed", "agentsync doctor --fix"))
     return checks or [Check("ok", f"{len(OURS)} hooks installed ({plan.mode})")]
 
 
@@ -118,16 +130,22 @@ def by_framework(repo: Repo) -> bool:
 
 
 def silent_hooks(repo: Repo, top: str) -> list[str]:
-    """The hooks that do not reach us in a worktree: a harmless probe goes through each, as git would run it."""
-    with tempfile.TemporaryDirectory() as folder:
-        answers = os.path.join(folder, "answers")
-        environ = {key: value for key, value in repo.environ.items() if key not in LOCAL_VARIABLES}
-        environ["AGENTSYNC_PROBE"] = answers
-        for name in OURS:
-            words = ["prepared"] if name == "reference-transaction" else []
-            git_elsewhere(environ, top, "hook", "run", "--ignore-missing", name, "--", *words, ok=())
-        heard = read_or_empty(Path(answers)).decode().split()
-    return [name for name in OURS if name not in heard]
+    """The hooks that do not reach us in a worktree: run by git, each takes away the file by which it is asked."""
+    environ = {key: value for key, value in repo.environ.items() if key not in LOCAL_VARIABLES}
+    nonce = os.urandom(16).hex()
+    environ[PROBE] = nonce
+    folder = Path(repo.shared_dir) / "probe"
+    folder.mkdir(parents=True, exist_ok=True)
+    silent = []
+    for name in OURS:
+        question = folder / f"{name}.{nonce}"
+        question.touch()
+        words = ["prepared"] if name == "reference-transaction" else []
+        git_elsewhere(environ, top, "hook", "run", "--ignore-missing", name, "--", *words, ok=())
+        if question.exists():
+            silent.append(name)
+            question.unlink()
+    return silent
 
 
 def _worktree(repo: Repo, worktree: Worktree) -> list[Check]:

@@ -37,6 +37,7 @@ OTHERS = (
     "push-to-checkout",
     "sendemail-validate",
 )
+SHARED = "shim.sh"
 MARK = b"# agentsync shim "
 CHAINED = ".agentsync-chained"
 CONFIG_HOOKS_SINCE = (2, 54)
@@ -92,8 +93,8 @@ def plan_hooks(repo: Repo) -> Plan:
     return Plan("folder", default, "")
 
 
-def shim(name: str, previous: str) -> bytes:
-    """A shim's text with this interpreter, this library and the hook to run first."""
+def shim(name: str, previous: str = "") -> bytes:
+    """A shim's text, or that of what they share, with this interpreter, this library and the hook that was here."""
     source = HOOKS / (name if name not in OTHERS else "other")
     text = source.read_text(encoding="utf-8")
     python = os.path.realpath(sys.executable) if not _in_venv() else sys.executable
@@ -112,10 +113,18 @@ def is_ours(path: Path) -> bool:
     return not path.is_symlink() and MARK in read_or_empty(path)[:400]
 
 
+def shared_shim(repo: Repo) -> Path:
+    """Where the part that all shims read is installed."""
+    return Path(repo.shared_dir) / SHARED
+
+
 def install_hooks(repo: Repo, plan: Plan) -> list[str]:
     """Write the shims, chaining a hook that is there, and return the files and settings touched."""
     folder = Path(plan.folder)
     touched = []
+    if read_or_empty(shared_shim(repo)) != shim(SHARED):
+        write_whole(shared_shim(repo), shim(SHARED))
+        touched.append(str(shared_shim(repo)))
     names = OURS if plan.mode != "takeover" else (*OURS, *OTHERS)
     for name in names:
         target = folder / name
@@ -184,6 +193,7 @@ def remove_hooks(repo: Repo) -> list[str]:
                 repo.git("config", "core.hooksPath", previous)
             touched.append(f"git config core.hooksPath = {previous}")
         repo.git("config", "--unset-all", PREVIOUS_KEY)
+    shared_shim(repo).unlink(missing_ok=True)
     for folder in (Path(repo.common_dir) / "hooks", own):
         for name in (*OURS, *OTHERS):
             target = folder / name
