@@ -7,12 +7,14 @@ import os
 from agentsync.cli.output import narrate
 from agentsync.config.load import InForce, in_force
 from agentsync.errors import AgentsyncError
+from agentsync.git.hooks_path import why_silent
 from agentsync.git.repo import Repo, discover
 from agentsync.holders.identity import Holder
 from agentsync.holders.registry import acting_holder, check_in
 from agentsync.lean import NamedTuple
 from agentsync.state.paths import LANDING
 from agentsync.state.store import Store
+from agentsync.text import one_line
 
 
 class Here(NamedTuple):
@@ -45,4 +47,13 @@ def open_here(agent: str = "", *, register: bool = True, bare: bool = False) -> 
             narrate(f"agentsync: {mended}")
     if register:
         check_in(repo, store, holder)
+    if not bare:
+        warn_of_silent_hooks(repo)
     return Here(repo, store, rules, holder, os.getcwd())
+
+
+def warn_of_silent_hooks(repo: Repo) -> None:
+    """Say in one line where git runs no hook of ours, so that nothing is enforced."""
+    why = why_silent(repo)
+    if why:
+        narrate(f"agentsync: warning: nothing is enforced here: {one_line(why)}: agentsync doctor --fix")

@@ -11,6 +11,7 @@ from agentsync.config.load import in_force
 from agentsync.errors import AgentsyncError, DamagedError
 from agentsync.files import read_or_empty
 from agentsync.gates.unseen import standing_notice
+from agentsync.git.hooks_path import SHARED
 from agentsync.git.refs import worktrees
 from agentsync.git.repo import Repo, git_elsewhere, git_version
 from agentsync.git.run import LOCAL_VARIABLES
@@ -24,7 +25,6 @@ from agentsync.setup.drivers import TASKS_LINE, attributes_file, install_drivers
 from agentsync.setup.excludes import LINES, add_excludes, exclude_file
 from agentsync.setup.hooks import (
     OURS,
-    SHARED,
     hooks_path_setting,
     install_hooks,
     is_ours,

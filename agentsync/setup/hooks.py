@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from agentsync.files import read_or_empty, write_whole
+from agentsync.git.hooks_path import MARK, SETTINGS, SHARED, Setting, settings
 from agentsync.git.repo import Repo, git_version
 from agentsync.holders.identity import AGENT_TOOL_VARIABLES
 from agentsync.lean import NamedTuple
@@ -37,8 +38,7 @@ OTHERS = (
     "push-to-checkout",
     "sendemail-validate",
 )
-SHARED = "shim.sh"
-MARK = b"# agentsync shim "
+INCLUDE = b"[include] # agentsync: keep it last, so that its hooks are found\n\tpath = agentsync/git-config\n"
 CHAINED = ".agentsync-chained"
 CONFIG_HOOKS_SINCE = (2, 54)
 PREVIOUS_KEY = "agentsync.previousHooksPath"
@@ -57,38 +57,36 @@ class Plan(NamedTuple):
 
 
 def hooks_path_setting(repo: Repo) -> str:
-    """`core.hooksPath` as it is for every worktree: the repository's, else the user's or the system's, else empty."""
-    for where in (("--file", os.path.join(repo.common_dir, "config")), ("--global",), ("--system",)):
-        value = _setting(repo, *where)
-        if value:
-            return value
-    return ""
+    """`core.hooksPath` as others than agentsync set it for every worktree, empty where nobody does."""
+    found = [one.value for one in settings(repo) if one.scope not in ("worktree", "command") and not _is_own(repo, one)]
+    return found[-1] if found else ""
 
 
 def own_hooks_path(repo: Repo, git_dir: str) -> str:
     """`core.hooksPath` of one worktree alone (git-worktree(1), `extensions.worktreeConfig`), empty for none."""
-    file = os.path.join(git_dir, "config.worktree")
-    return _setting(repo, "--file", file) if os.path.exists(file) else ""
+    found = [one.value for one in settings(repo._replace(git_dir=git_dir)) if one.scope == "worktree"]
+    return found[-1] if found else ""
 
 
-def _setting(repo: Repo, *where: str) -> str:
-    out = repo.git("config", *where, "--type=path", "--get", "core.hooksPath", ok=()).out
-    return out.decode("utf-8", "surrogateescape").strip()
+def _is_own(repo: Repo, one: Setting) -> bool:
+    """Whether the included file of ours sets it, or an older agentsync did in the repository's own file."""
+    return os.path.realpath(one.value) == os.path.realpath(os.path.join(repo.shared_dir, "hooks"))
 
 
 def plan_hooks(repo: Repo) -> Plan:
     """Decide how to install, from git's version and what is configured."""
     own = os.path.join(repo.shared_dir, "hooks")
-    previous = repo.git("config", "--get", PREVIOUS_KEY, ok=(0, 1)).out.decode("utf-8", "surrogateescape").strip()
     configured = hooks_path_setting(repo)
+    default = os.path.join(repo.common_dir, "hooks")
     if git_version(repo.environ) >= CONFIG_HOOKS_SINCE:
         return Plan("config", own, "")
-    default = os.path.join(repo.common_dir, "hooks")
-    if configured == own:
-        return Plan("takeover", own, previous)
+    if not configured:
+        moved = repo.git("config", "--get", PREVIOUS_KEY, ok=(0, 1)).out.decode("utf-8", "surrogateescape").strip()
+        return Plan("takeover", own, moved) if moved else Plan("folder", default, "")
     if configured == os.devnull:  # that is nobody's hooks, but all hooks switched off
-        return Plan("folder", default, "")
-    if configured and os.path.realpath(os.path.join(repo.top, configured)) != os.path.realpath(default):
+        here = [one for one in settings(repo) if one.scope == "local"]
+        return Plan("folder", default, "") if here else Plan("takeover", own, "")
+    if os.path.realpath(os.path.join(repo.top, configured)) != os.path.realpath(default):
         return Plan("takeover", own, configured)
     return Plan("folder", default, "")
 
@@ -139,16 +137,68 @@ def install_hooks(repo: Repo, plan: Plan) -> list[str]:
         repo.git("config", "--unset-all", "core.hooksPath", ok=(0, 5))
         touched.append(f"git config core.hooksPath (was {os.devnull})")
     if plan.mode == "takeover":
-        if hooks_path_setting(repo) != plan.folder:
-            touched.append(f"git config core.hooksPath (was {plan.previous})")
-        repo.git("config", PREVIOUS_KEY, plan.previous)
-        repo.git("config", "core.hooksPath", plan.folder)
+        touched += _include_ours(repo, plan)
+    elif plan.mode == "folder":
+        touched += _exclude_ours(repo)
     if plan.mode == "config":
         for name in OURS:
             repo.git("config", f"hook.agentsync-{name}.command", shell_word(str(folder / name)))
             repo.git("config", "--replace-all", f"hook.agentsync-{name}.event", name)
         touched.append("git config hook.agentsync-*")
     return touched
+
+
+def _include_ours(repo: Repo, plan: Plan) -> list[str]:
+    """Let git read a file of ours after all others of the repository: what is set there wins.
+
+    husky sets `core.hooksPath` again at every `npm install`, in `.git/config`; that comes before and stays as it is.
+    """
+    file = Path(repo.shared_dir) / SETTINGS
+    text = b"[core]\n\thooksPath = " + _config_value(plan.folder) + b"\n"
+    touched = []
+    if read_or_empty(file) != text:
+        write_whole(file, text)
+        touched.append(str(file))
+    if _set_by_an_older_one(repo):
+        repo.git("config", "core.hooksPath", plan.previous)
+        repo.git("config", "--unset-all", PREVIOUS_KEY, ok=(0, 5))
+    config = Path(repo.common_dir) / "config"
+    known = read_or_empty(config)
+    without = known.replace(INCLUDE, b"")
+    wanted = without + (b"" if not without or without.endswith(b"\n") else b"\n") + INCLUDE
+    last = known.endswith(INCLUDE) or not _later_sections(known)
+    if INCLUDE not in known or not last:
+        write_whole(config, wanted)
+        touched.append(f"git config include.path (core.hooksPath was {plan.previous or 'not set'})")
+    return touched
+
+
+def _later_sections(config: bytes) -> bool:
+    """Whether a section that could set `core.hooksPath` comes after ours."""
+    after = config.partition(INCLUDE)[2].lower()
+    return b"[core" in after or b"[include" in after
+
+
+def _exclude_ours(repo: Repo) -> list[str]:
+    config = Path(repo.common_dir) / "config"
+    known = read_or_empty(config)
+    (Path(repo.shared_dir) / SETTINGS).unlink(missing_ok=True)
+    if INCLUDE not in known:
+        return []
+    write_whole(config, known.replace(INCLUDE, b""))
+    return ["git config include.path"]
+
+
+def _config_value(text: str) -> bytes:
+    """A value as git-config(1) reads it back."""
+    return b'"' + os.fsencode(text).replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+
+def _set_by_an_older_one(repo: Repo) -> bool:
+    config = os.path.join(repo.common_dir, "config")
+    out = repo.git("config", "--file", config, "--type=path", "--get", "core.hooksPath", ok=()).out
+    value = out.decode("utf-8", "surrogateescape").strip()
+    return bool(value) and os.path.realpath(value) == os.path.realpath(os.path.join(repo.shared_dir, "hooks"))
 
 
 def _set_aside(target: Path) -> None:
@@ -186,13 +236,14 @@ def remove_hooks(repo: Repo) -> list[str]:
     touched = []
     previous = repo.git("config", "--get", PREVIOUS_KEY, ok=(0, 1)).out.decode("utf-8", "surrogateescape").strip()
     own = Path(repo.shared_dir) / "hooks"
+    touched += _exclude_ours(repo)
+    if _set_by_an_older_one(repo):
+        repo.git("config", "--file", os.path.join(repo.common_dir, "config"), "--unset-all", "core.hooksPath")
+        if previous and hooks_path_setting(repo) != previous:  # else it was the user's for all, and is again
+            repo.git("config", "core.hooksPath", previous)
+        touched.append(f"git config core.hooksPath = {previous}")
     if previous:
-        if hooks_path_setting(repo) == str(own):
-            repo.git("config", "--file", os.path.join(repo.common_dir, "config"), "--unset-all", "core.hooksPath")
-            if hooks_path_setting(repo) != previous:  # else it was the user's for all repositories, and is again
-                repo.git("config", "core.hooksPath", previous)
-            touched.append(f"git config core.hooksPath = {previous}")
-        repo.git("config", "--unset-all", PREVIOUS_KEY)
+        repo.git("config", "--unset-all", PREVIOUS_KEY, ok=(0, 5))
     shared_shim(repo).unlink(missing_ok=True)
     for folder in (Path(repo.common_dir) / "hooks", own):
         for name in (*OURS, *OTHERS):
