@@ -79,6 +79,10 @@ class StateError(AgentsyncError):
     kind = "state"
 
 
+class UnwritableError(StateError):
+    """The shared state can be read and not written, as in an agent's sandbox; who only reads goes on."""
+
+
 class DamagedError(StateError):
     """What is left of the shared state makes no sense."""
 

@@ -6,15 +6,18 @@ import os
 
 from agentsync.cli.output import narrate
 from agentsync.config.load import InForce, in_force
-from agentsync.errors import AgentsyncError
+from agentsync.errors import AgentsyncError, UnwritableError
 from agentsync.git.hooks_path import why_silent
 from agentsync.git.repo import Repo, discover
 from agentsync.holders.identity import Holder
 from agentsync.holders.registry import acting_holder, check_in
-from agentsync.lean import NamedTuple
+from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.state.paths import LANDING
 from agentsync.state.store import Store
 from agentsync.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Here(NamedTuple):
@@ -27,8 +30,8 @@ class Here(NamedTuple):
     folder: str
 
 
-def open_here(agent: str = "", *, register: bool = True, bare: bool = False) -> Here:
-    """The surroundings of a command; `bare`: it needs no work tree.
+def open_here(agent: str = "", *, register: bool = True, reads: bool = False, bare: bool = False) -> Here:
+    """The surroundings of a command; `reads`: it goes on where nothing can be noted; `bare`: it needs no work tree.
 
     Raises NoRepositoryError, ConfigError, or UsageError for an agent's name that cannot be one.
     """
@@ -46,10 +49,19 @@ def open_here(agent: str = "", *, register: bool = True, bare: bool = False) -> 
         if mended:
             narrate(f"agentsync: {mended}")
     if register:
-        check_in(repo, store, holder)
+        noting(lambda: check_in(repo, store, holder), reads=reads)
     if not bare:
         warn_of_silent_hooks(repo)
     return Here(repo, store, rules, holder, os.getcwd())
+
+
+def noting(action: Callable[[], None], *, reads: bool) -> None:
+    """Note something in the state; a command that only reads goes on where it cannot be written."""
+    try:
+        action()
+    except UnwritableError:
+        if not reads:
+            raise
 
 
 def warn_of_silent_hooks(repo: Repo) -> None:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from agentsync.cli.here import Here, open_here
+from agentsync.cli.here import Here, noting, open_here
 from agentsync.cli.locks import AGENT_OPTION
 from agentsync.cli.output import answer, answer_json, narrate, table
 from agentsync.errors import UsageError
@@ -44,15 +44,15 @@ Examples:
 @AGENT_OPTION
 def status(path: str, only_new: bool, as_json: bool, agent: str) -> int:
     """Who works where, on what, holding what."""
-    here = open_here(agent)
+    here = open_here(agent, reads=True)
     if only_new:
         for line in news(Scene(here.repo, here.store, here.rules, here.holder)):
             answer(line)
         return 0
     if path:
         return _path_status(here, repo_path(here.repo, path, here.folder), as_json=as_json)
-    settle(here.repo, here.rules.base, here.store, here.holder, [b""])
-    settle_hand_backs(here.repo, here.store, here.rules.base, here.holder)
+    noting(lambda: settle(here.repo, here.rules.base, here.store, here.holder, [b""]), reads=True)
+    noting(lambda: settle_hand_backs(here.repo, here.store, here.rules.base, here.holder), reads=True)
     return _screen(here, as_json=as_json)
 
 

@@ -7,7 +7,7 @@ import fcntl
 import os
 import time
 
-from agentsync.errors import AgentsyncError, StateError
+from agentsync.errors import AgentsyncError, StateError, UnwritableError
 from agentsync.git.run import OutOfTimeError, time_left
 from agentsync.lean import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ def unwritable(error: OSError) -> StateError:
     if error.errno == errno.ENOSPC:
         return StateError("the shared state cannot be written", "the disk is full", "df -h .")
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return StateError("the shared state cannot be written", f"{error.strerror}: {error.filename}", _SANDBOX)
+        return UnwritableError("the shared state cannot be written", f"{error.strerror}: {error.filename}", _SANDBOX)
     return StateError("the shared state cannot be written", str(error), "agentsync doctor")
 
 
