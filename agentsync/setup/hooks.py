@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agentsync.files import read_or_empty, write_whole
 from agentsync.git.hooks_path import MARK, SETTINGS, SHARED, Setting, settings
+from agentsync.git.refs import is_reftable
 from agentsync.git.repo import Repo, git_version
 from agentsync.holders.identity import AGENT_TOOL_VARIABLES
 from agentsync.lean import NamedTuple
@@ -41,6 +42,8 @@ OTHERS = (
 INCLUDE = b"[include] # agentsync: keep it last, so that its hooks are found\n\tpath = agentsync/git-config\n"
 CHAINED = ".agentsync-chained"
 CONFIG_HOOKS_SINCE = (2, 54)
+LOCK_TIMEOUT = "reftable.lockTimeout"  # git-config(1); its default is 100
+LOCK_MILLISECONDS = 10_000  # twice what a gate may take
 PREVIOUS_KEY = "agentsync.previousHooksPath"
 
 
@@ -140,12 +143,21 @@ def install_hooks(repo: Repo, plan: Plan) -> list[str]:
         touched += _include_ours(repo, plan)
     elif plan.mode == "folder":
         touched += _exclude_ours(repo)
+    touched += _wait_for_tables(repo)
     if plan.mode == "config":
         for name in OURS:
             repo.git("config", f"hook.agentsync-{name}.command", shell_word(str(folder / name)))
             repo.git("config", "--replace-all", f"hook.agentsync-{name}.event", name)
         touched.append("git config hook.agentsync-*")
     return touched
+
+
+def _wait_for_tables(repo: Repo) -> list[str]:
+    """Let git wait for reference tables: there one lock covers all refs, and a gate runs while git has it."""
+    if not is_reftable(repo) or repo.git("config", "--get", LOCK_TIMEOUT, ok=(0, 1)).out:
+        return []
+    repo.git("config", LOCK_TIMEOUT, str(LOCK_MILLISECONDS))
+    return [f"git config {LOCK_TIMEOUT} {LOCK_MILLISECONDS}"]
 
 
 def _include_ours(repo: Repo, plan: Plan) -> list[str]:
@@ -244,6 +256,7 @@ def remove_hooks(repo: Repo) -> list[str]:
         touched.append(f"git config core.hooksPath = {previous}")
     if previous:
         repo.git("config", "--unset-all", PREVIOUS_KEY, ok=(0, 5))
+    repo.git("config", "--unset-all", LOCK_TIMEOUT, f"^{LOCK_MILLISECONDS}$", ok=(0, 5))
     shared_shim(repo).unlink(missing_ok=True)
     for folder in (Path(repo.common_dir) / "hooks", own):
         for name in (*OURS, *OTHERS):
