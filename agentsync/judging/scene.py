@@ -6,6 +6,7 @@ import os
 import time
 
 from agentsync.git.objects import CatFile, blob_at, cat_file
+from agentsync.git.refs import attached_branches
 from agentsync.git.repo import Repo, read_line
 from agentsync.holders.identity import Holder
 from agentsync.judging.ancestry import Ancestry
@@ -61,9 +62,12 @@ class Scene:
 
     @property
     def judged_tips(self) -> list[str]:
-        """The newest tips that a gate judged, read once."""
+        """The newest tips that a gate judged and those of the branches here, read once."""
         if self._judged_tips is None:
-            self._judged_tips = judged_tips(self.repo)
+            repo = self.repo
+            here = attached_branches(repo, repo.git_dir, repo.private_dir)
+            own = [judged_tip(repo, name) for ref in here for name in (ref, f"left/{ref}")]
+            self._judged_tips = list(dict.fromkeys(tip for tip in (*own, *judged_tips(repo)) if tip))
         return self._judged_tips
 
     def judged_in(self, commit: str) -> list[str]:
