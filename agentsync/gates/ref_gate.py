@@ -84,19 +84,26 @@ def gate_refs(scene: Scene, lines: Sequence[str]) -> int:
     """Judge a prepared transaction; 0 lets it go on, 1 vetoes it."""
     moves = parse_moves(scene.repo, lines)
     tell_unseen(scene)
-    actor, own = scene.holder, head_of(scene.repo).branch
+    actor, own = scene.holder, attached_branches(scene.repo, scene.repo.git_dir, scene.repo.private_dir)
     for move, owner in [(move, owner_of(scene, move.ref)) for move in moves]:
         if owner is not None:
             # whoever writes to another's branch from a worktree of its own does not borrow the other's locks
             scene.holder = owner if owner.worktree == actor.worktree else actor
             if not _admit(scene, move):
                 return 1
-        elif actor.is_human and move.ref == own:
-            note_judged(scene.repo, move.ref, move.new)  # a person's work is a person's, whoever goes on with it
-        if own and own in (move.ref, final_ref(scene.repo, move.ref)):
+        elif actor.is_human and move.ref in own:
+            _follow_a_person(scene, move)
+        if move.ref in own or final_ref(scene.repo, move.ref) in own:
             follow_move(scene, move, committed=_commits_now(scene.repo))
     leave_quiet(scene)
     return 0
+
+
+def _follow_a_person(scene: Scene, move: Move) -> None:
+    """A person's work is a person's, whoever goes on with it; what it takes back is told."""
+    if not is_level(scene, move.old):
+        say_warnings(scene, "reference-transaction", _taken_back(scene, move, unjudged_steps(scene, move)))
+    note_judged(scene.repo, move.ref, move.new)
 
 
 def _commits_now(repo: Repo) -> bool:
@@ -130,7 +137,8 @@ def _admit(scene: Scene, move: Move) -> bool:
     whole = whole_move(scene, move, fresh)
     steps = [*fresh, *_taken_away(scene, move, whole)]
     covered = _covered(scene.repo, fresh)
-    lost = [] if covered and is_level(scene, move.old) else _taken_back(scene, move, fresh)
+    merged = any(len(step.parents) > 1 for step in fresh)
+    lost = [] if covered and not merged and is_level(scene, move.old) else _taken_back(scene, move, fresh)
 
     def judge() -> Verdict:
         verdict = joined([judge_steps(scene, steps, move.ref), judge_move(scene, whole, move.ref, move.new)])

@@ -1,13 +1,14 @@
 """What was here before agentsync, and what the server gave since: records of ours.
 
 Reflogs and remote-tracking refs can be written by anybody here, and what this clone pushed itself comes back by a
-fetch; none of that vouches for a commit. The reference-transaction shim notes, while a fetch runs, the commits whose
-objects came with it.
+fetch; none of that vouches for a commit. The reference-transaction shim notes what a fetch moves and when that fetch
+ran; a commit came with it whose object was written within that time.
 """
 
 from __future__ import annotations
 
 import os
+import time
 
 from agentsync.lean import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from agentsync.git.repo import Repo
 
 BEFORE_US = "before-us"
-FILE = "arrived"  # beside the state; lines `<commit> <ref>`, oldest first (hooks/reference-transaction appends)
+FILE = "arrived"  # beside the state; lines `<commit> <ref>`, oldest first
+ARRIVING = "arriving"  # what hooks/reference-transaction appends: commit, ref, and when the fetch ran
 _MOST_LINES = 5000
 _MOST_TIPS = 2000
 
@@ -69,9 +71,71 @@ def _write(path: str, rows: Sequence[Sequence[str]]) -> None:
         return
 
 
+def _arrived(repo: Repo) -> list[list[str]]:
+    """The record, with what was noted since the last look."""
+    noted = os.path.join(repo.shared_dir, ARRIVING)
+    if os.path.exists(noted):
+        taken = f"{noted}.{os.getpid()}"
+        try:
+            os.replace(noted, taken)  # whoever takes it settles it
+            fresh = [row[:2] for row in _split(taken) if _came(repo, row)]
+            with open(arrivals_path(repo), "a", encoding="utf-8", errors="surrogateescape") as file:
+                file.write("".join(f"{commit} {ref}\n" for commit, ref in fresh))
+            os.unlink(taken)
+        except OSError:
+            pass  # another was faster, or nothing can be written here
+    return _read(arrivals_path(repo))
+
+
+def _split(path: str) -> list[list[str]]:
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        return [words for line in file if len(words := line.split()) > 3]
+
+
+def _came(repo: Repo, row: list[str]) -> bool:
+    """Whether a commit's object was written while the fetch ran that moved its ref."""
+    commit = row[0]
+    try:
+        since, until = _times(row[2], row[3], row[4:])
+    except (ValueError, IndexError):
+        return False
+    objects = os.path.join(repo.common_dir, "objects")
+    written = _written(os.path.join(objects, commit[:2], commit[2:]))
+    if written:
+        return since <= written <= until
+    try:
+        packs = [entry.path for entry in os.scandir(os.path.join(objects, "pack")) if entry.name.endswith(".pack")]
+    except OSError:
+        return False
+    return any(since <= _written(pack) <= until for pack in packs)
+
+
+_SLACK = 0.02  # seconds; the kernel counts a process's start in hundredths
+
+
+def _times(kind: str, until: str, words: list[str]) -> tuple[float, float]:
+    """When the fetch began and when it moved the ref, in epoch seconds."""
+    if kind == "kernel":  # proc(5): the words after the command's name, of which the 20th is the start in ticks
+        booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        began = int(words[19]) / os.sysconf("SC_CLK_TCK")
+        return booted + began - _SLACK, booted + float(until) + _SLACK
+    seconds = 0
+    days, _, clock = words[0].rpartition("-")  # ps(1): [[dd-]hh:]mm:ss
+    for part in clock.split(":"):
+        seconds = seconds * 60 + int(part)
+    return int(until) - seconds - int(days or 0) * 86400 - 1.0, int(until) + 1.0
+
+
+def _written(path: str) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0.0
+
+
 def upstream_as_given(repo: Repo, ref: str, commit: str) -> str:
     """Where a remote-tracking ref is as the server gave it: `commit`, or where it last was so; empty where never."""
-    rows = _read(arrivals_path(repo))
+    rows = _arrived(repo)
     if len(rows) > _MOST_LINES:
         _write(arrivals_path(repo), rows[-_MOST_TIPS:])
     if any(row[0] == commit for row in rows):
@@ -81,7 +145,7 @@ def upstream_as_given(repo: Repo, ref: str, commit: str) -> str:
 
 def given(repo: Repo, remote: str, commits: Sequence[str]) -> set[str]:
     """Which of some commits a remote gave: those that an arrived commit contains. One process."""
-    rows = [row[0] for row in _read(arrivals_path(repo)) if row[1].startswith(f"refs/remotes/{remote}/")]
+    rows = [row[0] for row in _arrived(repo) if row[1].startswith(f"refs/remotes/{remote}/")]
     tips = list(dict.fromkeys(rows))[-_MOST_TIPS:]
     if not remote or not commits or not tips:
         return set()
