@@ -103,6 +103,8 @@ def _follow_a_person(scene: Scene, move: Move) -> None:
     """A person's work is a person's, whoever goes on with it; what it takes back is told."""
     if not is_level(scene, move.old):
         say_warnings(scene, "reference-transaction", _taken_back(scene, move, unjudged_steps(scene, move)))
+    if move.old and not scene.contains(move.new, move.old):
+        keep_left_tip(scene.repo, move.ref, move.old)
     note_judged(scene.repo, move.ref, move.new)
 
 

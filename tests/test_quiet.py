@@ -1,0 +1,162 @@
+"""What sh decides alone: never more than a gate would let pass, and without Python where nobody is concerned."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from conftest import Tree
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentsync.config.patterns import matches
+from agentsync.gates.quiet import shell_globs
+
+PIECES = st.sampled_from(["a", "b", "ab", "*", "**", "?", "[ab]", "a*", "*.b", "/", "\\*", "!", " "])
+PATTERNS = st.lists(PIECES, min_size=1, max_size=6).map("".join)
+NAMES = st.lists(st.sampled_from(["a", "b", "ab", "a.b", "ba"]), min_size=1, max_size=4).map("/".join)
+
+
+@given(st.lists(st.tuples(PATTERNS, NAMES), min_size=1, max_size=20))
+def test_shell_patterns_match_all_that_git_patterns_name(rows: list[tuple[str, str]]) -> None:
+    """Asked of the shell itself; it may match more, never less."""
+    named = [(pattern, name) for pattern, name in rows if matches([pattern], name.encode())]
+    script = []
+    for pattern, name in named:
+        globs = shell_globs(pattern)
+        script.append("found=")
+        for glob in globs:
+            script.append(f"IFS= read -r glob <<'END'\n{glob}\nEND\ncase {name} in $glob) found=1 ;; esac")
+        script.append('echo "$found"')
+    done = subprocess.run(["sh", "-c", "\n".join(script)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1"] * len(named), named
+
+
+def python_starts(tree: Tree, *words: str, **extra: str) -> int:
+    """How often a git command starts Python, by a Python that counts."""
+    log = tree.path.parent / "starts"
+    log.unlink(missing_ok=True)
+    done = tree.git(*words, **extra, AGENTSYNC_COUNT=str(log))
+    assert done.code == 0, done
+    return len(log.read_text().splitlines()) if log.exists() else 0
+
+
+@pytest.fixture
+def counted(main: Tree) -> Tree:
+    """Base whose hooks count each start of Python."""
+    shim = main.path / ".git/agentsync/shim.sh"
+    text = shim.read_text()
+    counted = text.replace(
+        "    python=", '    [ -z "${AGENTSYNC_COUNT-}" ] || echo x >>"$AGENTSYNC_COUNT"\n    python=', 1
+    )
+    assert counted != text
+    shim.write_text(counted)
+    return main
+
+
+@pytest.fixture
+def settled(counted: Tree) -> Tree:
+    """An agent's worktree in which a gate has left what matters."""
+    one = counted.worktree("one")
+    assert one.commit("first.txt", "1\n").code == 0
+    counted.synced("forecast")
+    assert one.commit("second.txt", "2\n").code == 0
+    return one
+
+
+def test_a_commit_that_concerns_nobody_starts_no_python_and_gets_its_trailers(settled: Tree) -> None:
+    settled.write("a.txt", "a\n")
+    settled.ok("add", "a.txt")
+    assert python_starts(settled, "commit", "-qm", "quiet") == 0
+    assert settled.ok("log", "-1", "--format=%(trailers:key=Agent,valueonly)") == "one"
+
+
+def test_picks_and_patches_that_concern_nobody_start_no_python(counted: Tree, settled: Tree) -> None:
+    counted.ok("switch", "-q", "-c", "source")
+    for number in range(3):
+        counted.write(f"picked-{number}.txt", "x\n")
+        counted.ok("add", ".")
+        counted.unhooked("commit", "-qm", f"pick {number}")  # else it would be noted that two touch these paths
+    patches = counted.ok("format-patch", "-3", "-o", str(counted.path.parent / "patches")).splitlines()
+    counted.ok("switch", "-q", "main")
+    assert settled.commit("third.txt", "3\n").code == 0
+    assert python_starts(settled, "cherry-pick", "source~3..source") == 0
+    settled.ok("reset", "-q", "--hard", "HEAD~3")
+    assert settled.commit("fourth.txt", "4\n").code == 0
+    assert python_starts(settled, "am", "-q", *patches) == 0
+    assert settled.ok("log", "-1", "--format=%(trailers:key=Agent,valueonly)") == "", "it is another's work"
+
+
+def test_no_python_starts_while_a_rebase_is_under_way(counted: Tree, settled: Tree) -> None:
+    for number in range(5):
+        assert settled.commit(f"work-{number}.txt", "x\n").code == 0
+    counted.commit("landed.txt", "x\n")
+    assert python_starts(settled, "rebase", "-q", "main") <= 2, "the end of it is judged, and a checkout noted"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("lock", "held.txt"), ("lock", "folder"), ("lock", "@resource")],
+    ids=["file", "folder", "resource"],
+)
+def test_the_state_says_what_is_concerned(counted: Tree, settled: Tree, words: tuple[str, ...]) -> None:
+    two = counted.worktree("two")
+    two.synced(*words)
+    for _ in range(2):
+        assert settled.commit("other.txt", f"{words}{_}\n").code == 0  # the first one writes the projection anew
+    settled.write("other.txt", "again\n")
+    assert python_starts(settled, "commit", "-qam", "quiet") == 0
+    path = {"held.txt": "held.txt", "folder": "folder/deep/x.txt"}.get(words[1])
+    if path:
+        settled.write(path, "x\n")
+        settled.ok("add", path)
+        settled.refused("commit", "-qm", "another's")
+
+
+def test_a_lock_on_something_inside_what_changes_is_seen(counted: Tree, settled: Tree) -> None:
+    counted.worktree("two").synced("lock", "deep/er/file.txt")
+    assert settled.commit("other.txt", "x\n").code == 0
+    assert settled.commit("other.txt", "y\n").code == 0
+    settled.write("deep", "a file where a folder is locked\n")
+    settled.ok("add", "deep")
+    settled.refused("commit", "-qm", "another's")
+
+
+def test_a_marker_made_by_hand_is_seen(counted: Tree, settled: Tree) -> None:
+    two = counted.worktree("two")
+    two.synced("status")
+    assert settled.commit("other.txt", "x\n").code == 0
+    assert settled.commit("other.txt", "y\n").code == 0
+    two.write("shared.txt.agent-lock", "two\n")
+    settled.write("shared.txt", "mine\n")
+    settled.refused("commit", "-qam", "another's")
+
+
+def test_settings_that_change_are_seen(counted: Tree, settled: Tree) -> None:
+    before, rest = counted.read("agentsync.toml").split("[protect]")
+    counted.write("agentsync.toml", before + "[protect]" + rest.replace("paths = []", 'paths = ["shared.txt"]', 1))
+    done = counted.git("commit", "-qam", "protect")
+    assert done.code == 0, done
+    settled.write("shared.txt", "mine\n")
+    settled.refused("commit", "-qam", "protected")
+
+
+def test_who_acts_is_seen(settled: Tree) -> None:
+    settled.write("a.txt", "a\n")
+    settled.ok("add", "a.txt")
+    assert python_starts(settled, "commit", "-qm", "x", AGENTSYNC_AGENT="another") > 0
+    assert settled.ok("log", "-1", "--format=%(trailers:key=Agent,valueonly)") == "another"
+
+
+def test_a_receipt_is_for_what_the_gate_saw(settled: Tree) -> None:
+    """A commit of other content by the same command is judged again."""
+    settled.write("a.txt", "a\n")
+    settled.ok("add", "a.txt")
+    settled.ok("commit", "-qm", "x")
+    receipt = next((settled.path.parent / "main/.git/worktrees").glob("one/agentsync-worktree/receipt"))
+    assert "a.txt" in receipt.read_text()
+    settled.write("shared.txt", "other\n")
+    settled.ok("add", "shared.txt")
+    made = settled.ok("commit-tree", "-p", "HEAD", "-m", "x", settled.ok("write-tree"))
+    assert python_starts(settled, "update-ref", "refs/heads/one", made) in (0, 1)
+    assert settled.ok("rev-parse", "one") == made
