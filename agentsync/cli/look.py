@@ -117,8 +117,8 @@ def _about(files: tuple[str, ...], path: bytes) -> bool:
 
 def _hunks(here: Here, top: str, path: bytes) -> str:
     """Which lines of a path a worktree changes against base, as text."""
-    from unidiff import PatchSet
     from unidiff.errors import UnidiffParseError
+    from unidiff.patch import PatchSet
 
     if not here.rules.base.commits or not path:
         return ""
