@@ -217,7 +217,8 @@ judged_already() {
     fi
     echo "$to" >"$private/synced"
     echo "$to" >"$common/agentsync/judged/$branch.tip"
-    # Where this moves base, the projection still holds: no settings were touched.
+    # Where this moves base, the projection still holds, unless it touches the settings.
+    case $have in *agentsync.toml* | *pyproject.toml*) return 0 ;; esac
     if [ -r "$common/agentsync/quiet.base" ] && read -r base_at upstream_at <"$common/agentsync/quiet.base" &&
         [ "$base_at" = "$from" ] && is_base <"$common/agentsync/quiet"; then
         echo "$to $upstream_at" >"$common/agentsync/quiet.base"
