@@ -132,7 +132,7 @@ def _surroundings(environ: Mapping[str, str]) -> Callable[[str], Surroundings | 
 
     def look(folder: str) -> Surroundings | None:
         from agentsync.agents.shell.dangers import Surroundings
-        from agentsync.config.load import in_force
+        from agentsync.config.load import in_force_or_last
 
         if folder not in known and not os.path.isdir(folder):
             known[folder] = None  # made by the script itself: nobody knows what stands there by then
@@ -141,7 +141,7 @@ def _surroundings(environ: Mapping[str, str]) -> Callable[[str], Surroundings | 
             known[folder] = None
             if own is not None and os.path.isdir(own.shared_dir):
                 branch = head_of(own).branch.removeprefix(HEADS)
-                known[folder] = Surroundings(in_force(own).base.name, branch, guarded_folders(own))
+                known[folder] = Surroundings(in_force_or_last(own)[0].base.name, branch, guarded_folders(own))
         return known[folder]
 
     return look

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from agentsync.cli.output import narrate
-from agentsync.config.load import InForce, in_force
+from agentsync.config.load import InForce, in_force_or_last
 from agentsync.errors import AgentsyncError, UnwritableError
 from agentsync.git.hooks_path import why_silent
 from agentsync.git.repo import Repo, discover
@@ -33,11 +33,13 @@ class Here(NamedTuple):
 def open_here(agent: str = "", *, register: bool = True, reads: bool = False, bare: bool = False) -> Here:
     """The surroundings of a command; `reads`: it goes on where nothing can be noted; `bare`: it needs no work tree.
 
-    Raises NoRepositoryError, ConfigError, or UsageError for an agent's name that cannot be one.
+    Raises NoRepositoryError, or UsageError for an agent's name that cannot be one.
     """
     repo = discover(dict(os.environ), bare=bare)
     holder = acting_holder(repo, agent)
-    rules = in_force(repo)
+    rules, problem = in_force_or_last(repo)
+    if problem:
+        narrate(f"agentsync: warning: {one_line(problem.what)}; the settings before it stay in force")
     store = Store(repo.shared_dir, repo.environ)
     if LANDING in store.snapshot().tree(b""):
         from agentsync.landing.mend import mend  # a landing is rare, and every command would pay

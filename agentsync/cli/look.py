@@ -9,7 +9,10 @@ import click
 from agentsync.cli.here import Here, noting, open_here
 from agentsync.cli.locks import AGENT_OPTION
 from agentsync.cli.output import answer, answer_json, narrate, table
+from agentsync.config.base import find_base, unknown_base
+from agentsync.config.load import in_force_with
 from agentsync.errors import UsageError
+from agentsync.git.objects import is_ancestor
 from agentsync.git.refs import is_zero
 from agentsync.git.repo import git_elsewhere
 from agentsync.judging.scene import Scene
@@ -25,7 +28,7 @@ from agentsync.news import news
 from agentsync.overview import overview, screen_row
 from agentsync.phases.phase import current_phase
 from agentsync.setup.audit import audit
-from agentsync.setup.review import NOT_JUDGED, review
+from agentsync.setup.review import NOT_JUDGED, review, unsaved_settings
 from agentsync.tasks.claims import live_claims
 from agentsync.text import one_line, quoted, shell_path, show_path, show_time
 
@@ -117,8 +120,8 @@ def _about(files: tuple[str, ...], path: bytes) -> bool:
 
 def _hunks(here: Here, top: str, path: bytes) -> str:
     """Which lines of a path a worktree changes against base, as text."""
-    from unidiff import PatchSet
     from unidiff.errors import UnidiffParseError
+    from unidiff.patch import PatchSet
 
     if not here.rules.base.commits or not path:
         return ""
@@ -162,19 +165,23 @@ Examples:
   agentsync check --pre-receive               in a server's pre-receive hook, reading its lines""",
 )
 @click.option("--range", "span", default="", metavar="A..B", help="Which commits (else base...HEAD).")
+@click.option("--base", "name", default="", metavar="BRANCH", help="The branch to land on (else as configured).")
 @click.option("--pre-receive", is_flag=True, help="Judge the updates of base on standard input.")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
-def check(span: str, pre_receive: bool, as_json: bool) -> int:
-    """Numbers, landed migrations, TASKS.md, contracts and overrides, by what the tree shows.
+def check(span: str, name: str, pre_receive: bool, as_json: bool) -> int:
+    """Numbers, landed migrations, settings, TASKS.md, contracts and overrides, by what the tree shows.
 
     Locks and claims too, in a clone where agents work: only there they are known.
-    Exit 1 when something is wrong.
+    Exit 1 when something is wrong, 2 where nobody can tell which branch is base.
     """
-    here = open_here(register=False, bare=pre_receive)
+    here = _with_base(open_here(register=False, bare=pre_receive), name, span)
     reviews = [
         review(here.repo, here.rules, here.holder, a, b) for a, b in _ranges(here, span, pre_receive=pre_receive)
     ]
     findings = [finding for one in reviews for finding in one.findings]
+    if not span and not pre_receive:
+        known = {finding.lines[0] for finding in findings}
+        findings += [one for one in unsaved_settings(here.repo.top) if one.lines[0] not in known]
     overrides = [line for one in reviews for line in one.overrides]
     blind = not all(one.with_state for one in reviews)
     if as_json:
@@ -192,10 +199,23 @@ def check(span: str, pre_receive: bool, as_json: bool) -> int:
     return 1 if any(not finding.told for finding in findings) else 0
 
 
+def _with_base(here: Here, name: str, span: str) -> Here:
+    """The surroundings with the base that the command line names; a range's start stands for one that is not known."""
+    if name:
+        return here._replace(rules=in_force_with(here.repo, find_base(here.repo, name)))
+    start = span.partition("..")[0]
+    if here.rules.base.commits or not start:
+        return here
+    out = here.repo.git("rev-parse", "--verify", "--quiet", f"{start}^{{commit}}", ok=()).out
+    return here._replace(rules=in_force_with(here.repo, here.rules.base._replace(commit=out.decode().strip())))
+
+
 def _ranges(here: Here, span: str, *, pre_receive: bool) -> list[tuple[str, str]]:
     base = here.rules.base
     if pre_receive:
         rows = [line.split(" ", 2) for line in sys.stdin.read().splitlines()]
+        if not base.commits and here.repo.lines("for-each-ref", "--count=1", "refs/heads"):
+            raise unknown_base(here.repo, base)
         mine = [row for row in rows if len(row) == 3 and row[2] == base.ref]
         return [(old, new) for old, new, _ in mine if not is_zero(old) and not is_zero(new)]
     if span:
@@ -206,7 +226,8 @@ def _ranges(here: Here, span: str, *, pre_receive: bool) -> list[tuple[str, str]
             )
         return [(start, end.lstrip(".") or "HEAD")]
     if not base.commits:
-        raise UsageError(
-            f"base {quoted(base.name, 60)} has no commit here", "fetch it", f"git fetch origin {base.name}"
-        )
+        raise unknown_base(here.repo, base)
+    if is_ancestor(here.repo, "HEAD", base.newest):
+        narrate(f"note: {one_line(base.newest_name, 80)} has all of HEAD, so there is nothing to judge; a range of it:")
+        narrate("  agentsync check --range HEAD~1..HEAD")
     return [(base.newest, "HEAD")]

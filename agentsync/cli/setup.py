@@ -9,10 +9,9 @@ import click
 from click.shell_completion import get_completion_class
 
 from agentsync.cli.output import answer, answer_json, narrate
-from agentsync.config.load import in_force
+from agentsync.config.load import in_force_or_last
 from agentsync.config.trust import approve, configured_commands, is_trusted
 from agentsync.errors import RefusedError, UsageError
-from agentsync.git.refs import HEADS, resolve_ref
 from agentsync.git.repo import discover
 from agentsync.holders.identity import acts_for_an_agent
 from agentsync.lean import TYPE_CHECKING
@@ -49,8 +48,6 @@ def init(agents: str | None, base: str, yes: bool, dry_run: bool, as_json: bool)
     In a clone whose base has agentsync.toml already it installs the hooks only. Doing it again is safe.
     """
     repo = discover(dict(os.environ))
-    if base and not resolve_ref(repo, HEADS + base):
-        raise UsageError(f"there is no branch {quoted(base, 80)}", "base is a local branch", "git branch --list")
     found = look(repo, base, _named_clients(agents))
     plan = steps(repo, found)
     if as_json:
@@ -142,7 +139,10 @@ def trust(yes: bool, dry_run: bool, as_json: bool) -> int:
     Until then commands that need one stop with exit 2. Observers never run any.
     """
     repo = discover(dict(os.environ))
-    rows = configured_commands(in_force(repo).config)
+    rules, problem = in_force_or_last(repo)
+    if problem:
+        narrate(f"agentsync: warning: {one_line(problem.what)}; the settings before it stay in force")
+    rows = configured_commands(rules.config)
     fresh = [row for row in rows if not is_trusted(repo, row.command)]
     if as_json:
         answer_json({"commands": [{**row._asdict(), "trusted": row not in fresh} for row in rows]})

@@ -4,59 +4,18 @@ from __future__ import annotations
 
 import os
 
+from agentsync.config.base import Base as Base
+from agentsync.config.base import find_base, located
 from agentsync.config.schema import FILE, Config, defaults, from_record, parse, to_record
 from agentsync.errors import AgentsyncError, ConfigError
-from agentsync.git.arrivals import upstream_as_given
 from agentsync.git.objects import is_ancestor
-from agentsync.git.refs import HEADS, resolve_ref
 from agentsync.git.repo import Repo
-from agentsync.git.run import run_git, scrubbed_environment
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.record import dump, load, number_of, text_of
 from agentsync.text import one_line
 
 if TYPE_CHECKING:
     from agentsync.record import Record
-
-
-class Base(NamedTuple):
-    """The base branch: full refs and the commits they are at; empty where there is none.
-
-    `ahead`: the local branch has all of its upstream, and more.
-    """
-
-    ref: str
-    commit: str
-    upstream: str
-    upstream_commit: str
-    ahead: bool = False
-
-    @property
-    def name(self) -> str:
-        """The short name, such as `main`."""
-        return self.ref.removeprefix(HEADS)
-
-    @property
-    def commits(self) -> list[str]:
-        """Where base is, here and as last fetched; where they diverged, either counts."""
-        return list(dict.fromkeys(commit for commit in (self.commit, self.upstream_commit) if commit))
-
-    @property
-    def newest(self) -> str:
-        """Where base is, by whichever of the two has moved on; the upstream where they diverged, empty for neither."""
-        return self.commit if self.ahead or not self.upstream_commit else self.upstream_commit
-
-    @property
-    def newest_name(self) -> str:
-        """What to merge to have all of base."""
-        local = self.newest == self.commit
-        return self.name if local else self.upstream.removeprefix("refs/remotes/")
-
-    @property
-    def remote(self) -> str:
-        """The remote of base's upstream, empty without one."""
-        parts = self.upstream.split("/")
-        return parts[2] if len(parts) > 3 else ""
 
 
 class InForce(NamedTuple):
@@ -76,9 +35,10 @@ def init_copy(repo: Repo) -> str:
 
 
 def _stamp(repo: Repo) -> str:
-    """What tells that git's own configuration or `init`'s copy changed."""
+    """What tells that git's own configuration, `init`'s copy or the remote's default branch changed."""
     marks = []
-    for path in (os.path.join(repo.common_dir, "config"), init_copy(repo)):
+    default = os.path.join(repo.common_dir, "refs", "remotes", "origin", "HEAD")
+    for path in (os.path.join(repo.common_dir, "config"), init_copy(repo), default):
         try:
             facts = os.stat(path)
             marks.append(f"{facts.st_mtime_ns}.{facts.st_size}")
@@ -98,8 +58,8 @@ def in_force(repo: Repo) -> InForce:
         with open(_cache_path(repo), "rb") as file:
             known = load(file.read())
         if text_of(known, "stamp") == stamp:
-            base = _at_now(repo, text_of(known, "base"), text_of(known, "upstream"))
-            if text_of(known, "at") == " ".join(base.commits):
+            base = located(repo, text_of(known, "base"), text_of(known, "upstream"))
+            if base.commits and text_of(known, "at") == " ".join(base.commits):
                 return InForce(base._replace(ahead=bool(number_of(known, "ahead"))), from_record(known))
             base = _weighed(repo, base)
             files = _files(repo, _config_commit(base))
@@ -116,22 +76,44 @@ def in_force(repo: Repo) -> InForce:
     return InForce(base, config)
 
 
-def last_in_force(repo: Repo) -> InForce:
-    """What was in force before base's configuration broke, else the defaults: for gates, which must go on."""
+def in_force_or_last(repo: Repo) -> tuple[InForce, ConfigError | None]:
+    """What is in force; where base's configuration cannot be understood, what was before, and what is wrong with it.
+
+    Nobody's work stops for a typo on base.
+    """
+    try:
+        return in_force(repo), None
+    except ConfigError as error:
+        return InForce(_weighed(repo, find_base(repo)), _last_good(repo)), error
+
+
+def in_force_with(repo: Repo, base: Base) -> InForce:
+    """What is in force where base is said for once.
+
+    Raises ConfigError when its configuration cannot be understood.
+    """
+    return InForce(_weighed(repo, base), base_config(repo, base))
+
+
+def _last_good(repo: Repo) -> Config:
     try:
         with open(_cache_path(repo), "rb") as file:
-            config = from_record(load(file.read()))
+            return from_record(load(file.read()))
     except (OSError, AgentsyncError, KeyError, ValueError):
-        config = defaults()
-    return InForce(find_base(repo), config)
+        config = _from_history(repo, find_base(repo)) or defaults()
+    _remember(repo, to_record(config))
+    return config
 
 
-def _at_now(repo: Repo, ref: str, upstream: str) -> Base:
-    commit = resolve_ref(repo, ref)
-    at = resolve_ref(repo, upstream) if upstream else ""
-    if at and at != commit:  # a ref that was moved here by hand must not decide what base has, nor its settings
-        at = upstream_as_given(repo, upstream, at) or (at if commit and is_ancestor(repo, at, commit) else "")
-    return Base(ref, commit, upstream, at)
+def _from_history(repo: Repo, base: Base) -> Config | None:
+    """The newest configuration of base that can be understood, as a clone made since finds it."""
+    for commit in repo.lines("rev-list", "--max-count=20", base.newest, "--", FILE, ok=()) if base.newest else ():
+        try:
+            found = repo.git("cat-file", "blob", f"{commit}:{FILE}").out
+            return parse_text(found, FILE)
+        except AgentsyncError:
+            continue
+    return None
 
 
 def _weighed(repo: Repo, base: Base) -> Base:
@@ -165,35 +147,6 @@ def _remember(repo: Repo, facts: Record) -> None:
         return
 
 
-def find_base(repo: Repo) -> Base:
-    """The configured base, else the upstream's default branch, else main or master, else the current branch."""
-    settings = _git_settings(repo)
-    name = settings.get("agentsync.base", "")
-    if not name:
-        default = repo.git("symbolic-ref", "--quiet", "refs/remotes/origin/HEAD", ok=()).out.decode().strip()
-        name = default.removeprefix("refs/remotes/origin/")
-    if not name:
-        name = next((n for n in ("main", "master") if resolve_ref(repo, HEADS + n)), "")
-    if not name:
-        current = repo.git("symbolic-ref", "--quiet", "HEAD", ok=()).out.decode("utf-8", "surrogateescape").strip()
-        name = current.removeprefix(HEADS) or "main"
-    remote = settings.get(f"branch.{name}.remote", "")
-    merge = settings.get(f"branch.{name}.merge", "").removeprefix(HEADS)
-    upstream = f"refs/remotes/{remote}/{merge}" if remote not in ("", ".") and merge else ""
-    if not upstream and resolve_ref(repo, f"refs/remotes/origin/{name}"):
-        upstream = f"refs/remotes/origin/{name}"
-    return _at_now(repo, HEADS + name, upstream)
-
-
-def _git_settings(repo: Repo) -> dict[str, str]:
-    pattern = r"^(agentsync\.base|branch\..*\.(remote|merge))$"
-    words = (f"--git-dir={repo.git_dir}", "config", "--null", "--get-regexp", pattern)
-    # from the files alone: what `git -c` says counts for one command, and must not decide what base is
-    out = run_git(words, scrubbed_environment(repo.environ), ok=(0, 1)).out.decode("utf-8", "surrogateescape")
-    rows = [row.partition("\n") for row in out.split("\0") if row]
-    return {key: value for key, _, value in rows}
-
-
 def base_config(repo: Repo, base: Base) -> Config:
     """The configuration that base has: the upstream's unless the local branch contains it."""
     holder = _config_commit(_weighed(repo, base))
@@ -218,19 +171,26 @@ def parse_text(data: bytes, source: str) -> Config | None:
     import tomllib  # 17 ms, so only when the configuration changed
 
     try:
+        of_project = source.startswith("pyproject.toml")
+        if of_project and b"agentsync" not in data:
+            return None  # whatever is wrong with it is not ours
         text = data.decode()
         tables = tomllib.loads(text)
-        if source.startswith("pyproject.toml"):
+        if of_project:
             tool = tables.get("tool", {})
             if not isinstance(tool, dict) or "agentsync" not in tool:
                 return None
             tables = tool["agentsync"]
         return parse(tables)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{source} is not valid TOML", one_line(str(error)), f"mend {FILE}") from error
+        raise ConfigError(f"{source} is not valid TOML", one_line(str(error)), _correct(source)) from error
     except ConfigError as error:
         where = f"{source}, line {line}" if (line := _line_of(text, error.what)) else source
-        raise ConfigError(f"{where}: {error.what}", error.why, f"mend {FILE}") from error
+        raise ConfigError(f"{where}: {error.what}", error.why, _correct(source)) from error
+
+
+def _correct(source: str) -> str:
+    return f"correct {source.partition(' of ')[0]}, then: agentsync doctor"
 
 
 def _line_of(text: str, message: str) -> int:

@@ -59,11 +59,11 @@ def by_structure(repo: Repo, versions: Versions) -> bytes | None:
 
 def by_nobody(repo: Repo, versions: Versions) -> bytes | None:
     """A generated file: ours stays, in conflict, until its own tool makes it anew."""
-    from agentsync.config.load import in_force
+    from agentsync.config.load import in_force_or_last
     from agentsync.merging.generated import generator_of
     from agentsync.text import shell_path
 
-    found = generator_of(versions.path, in_force(repo).config)
+    found = generator_of(versions.path, in_force_or_last(repo)[0].config)
     command = found.command if found and found.command else "the tool that writes it"
     name = shell_path(versions.path)
     sys.stderr.write(f"agentsync: {name} is generated; make it anew: {command} && git add {name}\n")

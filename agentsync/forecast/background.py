@@ -12,7 +12,7 @@ import signal
 import sys
 from contextlib import ExitStack
 
-from agentsync.config.load import in_force
+from agentsync.config.load import in_force_or_last
 from agentsync.errors import AgentsyncError
 from agentsync.forecast.cache import note_looked
 from agentsync.forecast.run import forecast_in_turn, turn_to_forecast
@@ -33,7 +33,7 @@ def main() -> int:
                 fcntl.flock(place_in_line, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 turn.enter_context(turn_to_forecast(repo))
             note_looked(repo)
-            forecast_in_turn(repo, in_force(repo))
+            forecast_in_turn(repo, in_force_or_last(repo)[0])
     except (AgentsyncError, OSError):
         return 1
     return 0

@@ -72,7 +72,7 @@ def _phase_rule(scene: Scene) -> Rule | None:
 
 
 def judge_move(scene: Scene, move: Transition, ref: str, tree: str) -> Verdict:
-    """Numbers, claims, scope and contracts, over all that a move of `ref` changes.
+    """Numbers, claims, scope, contracts and the settings, over all that a move of `ref` changes.
 
     `tree` names the result: a commit, or empty for the index.
     """
@@ -89,6 +89,10 @@ def judge_move(scene: Scene, move: Transition, ref: str, tree: str) -> Verdict:
         from agentsync.contracts.gate import judge_contracts
 
         verdicts.append(judge_contracts(scene, move, ref))
+    if any(change.path in (b"agentsync.toml", b"pyproject.toml") for change in move.changes):
+        from agentsync.gates.settings import judge_settings
+
+        verdicts.append(judge_settings(scene, move, tree))
     return joined(verdicts)
 
 
@@ -109,6 +113,6 @@ def split(scene: Scene, findings: Sequence[Finding]) -> tuple[list[Finding], lis
     """Findings that refuse and those that only warn, by `[enforce]`."""
     levels = scene.rules.config
     unique = list(dict.fromkeys(findings))
-    refused = [one for one in unique if levels.level(one.rule) == "refuse" and not one.told]
-    warned = [one for one in unique if levels.level(one.rule) == "warn" or (one.told and one not in refused)]
-    return refused, [one for one in warned if levels.level(one.rule) != "off"]
+    refused = [one for one in unique if one.severity(levels) == "refuse" and not one.told]
+    warned = [one for one in unique if one.severity(levels) == "warn" or (one.told and one not in refused)]
+    return refused, [one for one in warned if one.severity(levels) != "off"]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 
-from agentsync.config.load import InForce, in_force, last_in_force
-from agentsync.errors import ConfigError
+from agentsync.config.load import InForce, in_force_or_last
 from agentsync.gates.say import tell
 from agentsync.git.repo import Repo
 from agentsync.holders.identity import hook_name
@@ -29,8 +28,7 @@ def open_scene(repo: Repo) -> Scene:
 
 
 def _rules(repo: Repo) -> InForce:
-    try:
-        return in_force(repo)
-    except ConfigError as error:
-        tell(f"agentsync: warning: {one_line(error.what)}; the settings before it stay in force")
-        return last_in_force(repo)
+    rules, problem = in_force_or_last(repo)
+    if problem:
+        tell(f"agentsync: warning: {one_line(problem.what)}; the settings before it stay in force")
+    return rules

@@ -35,10 +35,11 @@ SOMEBODY = Holder(f"{HUMAN}somebody", "")  # who did it is not known: no agent's
 
 
 class Notice(NamedTuple):
-    """What base took past the gates, up to a commit: the rule that objects, and the lines that tell of it."""
+    """What base took past the gates, up to a commit: the rule that objects, how gravely, and the lines that tell."""
 
     new: str
     rule: str
+    level: str
     lines: tuple[str, ...]
 
 
@@ -69,16 +70,20 @@ def standing_notice(scene: Scene) -> Notice | None:
             ids, *lines = file.read().splitlines()
     except (OSError, ValueError):
         return None
-    new, _, rule = ids.partition(" ")
+    new, rule, level = (*ids.split(" "), "", "")[:3]
     base = scene.rules.base
     holds = fresh and scene.contains(base.commit, new) and not scene.contains(base.upstream_commit, new)
-    return Notice(new, rule, tuple(lines)) if holds and lines else None
+    return Notice(new, rule, level, tuple(lines)) if holds and lines else None
 
 
 def noticed_in(scene: Scene, commit: str) -> list[Finding]:
     """What the standing notice objects to, where `commit` would carry it on: as at the push."""
     notice = standing_notice(scene)
-    return [Finding(notice.rule, notice.lines)] if notice and scene.contains(commit, notice.new) else []
+    return (
+        [Finding(notice.rule, notice.lines, level=notice.level)]
+        if notice and scene.contains(commit, notice.new)
+        else []
+    )
 
 
 def _notice_path(scene: Scene) -> str:
@@ -110,7 +115,7 @@ def _judged_late(scene: Scene, move: Move, steps: Sequence[Transition]) -> list[
     finally:
         scene.holder, scene.rules = acting, rules
     levels = rules.config
-    return [one for one in dict.fromkeys(verdict.findings) if levels.level(one.rule) != "off" and not one.told]
+    return [one for one in dict.fromkeys(verdict.findings) if one.severity(levels) != "off" and not one.told]
 
 
 def _leave_notice(scene: Scene, move: Move, findings: Sequence[Finding]) -> None:
@@ -118,14 +123,14 @@ def _leave_notice(scene: Scene, move: Move, findings: Sequence[Finding]) -> None
     shown = f"{move.old[:12]}..{move.new[:12]}"
     subject = scene.repo.git("log", "-1", "--format=%s", move.new).out.decode("utf-8", "replace")
     first = f"{name} was moved past the gates to {move.new[:12]} {quoted(subject, 60)}"
-    rule = min(findings, key=lambda one: scene.rules.config.level(one.rule) != "refuse").rule  # the gravest
+    gravest = min(findings, key=lambda one: one.severity(scene.rules.config) != "refuse")
     named = [finding.lines[0] for finding in findings]
     more = [f"and {len(named) - MOST_NAMED} more"] if len(named) > MOST_NAMED else []
     lines = (first, *named[:MOST_NAMED], *more, f"git log -p {shown}")
     path = _notice_path(scene)
     try:
         with open(f"{path}.{os.getpid()}", "w", encoding="utf-8", errors="replace") as file:
-            file.write("\n".join((f"{move.new} {rule}", *lines)) + "\n")
+            file.write("\n".join((f"{move.new} {gravest.rule} {gravest.level}", *lines)) + "\n")
         os.replace(f"{path}.{os.getpid()}", path)
     except OSError:
         tell(f"agentsync: warning: {first}")

@@ -71,6 +71,11 @@ def _write(path: str, rows: Sequence[Sequence[str]]) -> None:
         return
 
 
+def is_kept(repo: Repo) -> bool:
+    """Whether the record was begun: not in a clone where agentsync only checks, as in CI."""
+    return os.path.exists(arrivals_path(repo))
+
+
 def _arrived(repo: Repo) -> list[list[str]]:
     """The record, with what was noted since the last look."""
     noted = os.path.join(repo.shared_dir, ARRIVING)

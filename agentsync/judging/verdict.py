@@ -7,6 +7,7 @@ from agentsync.lean import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from agentsync.config.schema import Config
     from agentsync.git.objects import Change
     from agentsync.record import Record
 
@@ -14,13 +15,24 @@ if TYPE_CHECKING:
 class Finding(NamedTuple):
     """Something that a rule objects to: the rule's name in `[enforce]`, and the lines to print.
 
-    `told` findings never refuse: whoever commits should only know.
+    `told` findings never refuse: whoever commits should only know. `level` is how grave one is whose rule's setting
+    speaks of something else; empty for as grave as the setting says.
     """
 
     rule: str
     lines: tuple[str, ...]
     path: bytes = b""
     told: bool = False
+    level: str = ""
+
+    def severity(self, config: Config) -> str:
+        """`off`, `warn` or `refuse`."""
+        return self.level or config.level(self.rule)
+
+
+def firm(config: Config) -> str:
+    """The level of what `[enforce]` has no setting for: it refuses, but where the profile only warns."""
+    return "warn" if config.text("profile") == "solo" else "refuse"
 
 
 class Transition(NamedTuple):

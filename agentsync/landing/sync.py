@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import nullcontext
 
+from agentsync.config.base import unknown_base
 from agentsync.errors import GitError, RefusedError, UsageError
 from agentsync.git.objects import is_ancestor
 from agentsync.git.refs import HEADS, head_of
@@ -49,11 +50,11 @@ class Synced(NamedTuple):
 def newest_base(repo: Repo, rules: InForce) -> tuple[str, str]:
     """The name and commit of base that has all of it, local and upstream.
 
-    Raises UsageError where there is no base, RefusedError where the two have diverged.
+    Raises UsageError where base is not known or not here, RefusedError where the two have diverged.
     """
     tips = rules.base.commits
     if not tips:
-        raise UsageError(f"base {rules.base.name} has no commit", "there is nothing to bring in", "git branch --list")
+        raise unknown_base(repo, rules.base)
     if len(tips) == 1 or is_ancestor(repo, tips[0], tips[1]):
         return rules.base.newest_name, tips[-1]
     if is_ancestor(repo, tips[1], tips[0]):

@@ -65,7 +65,7 @@ def open_at(repo: str, agent: str, environ: Mapping[str, str]) -> Scene:
 
     Raises NoRepositoryError, or UsageError for a name that cannot be an agent's.
     """
-    from agentsync.config.load import in_force
+    from agentsync.config.load import in_force_or_last
 
     if not repo:
         raise UsageError("which repository?", "name its path in `repo`", "repo=/path/to/worktree")
@@ -80,7 +80,7 @@ def open_at(repo: str, agent: str, environ: Mapping[str, str]) -> Scene:
         register_beside(store, found, holder)
     else:
         check_in(found, store, holder)
-    scene = Scene(found, store, in_force(found), holder)
+    scene = Scene(found, store, in_force_or_last(found)[0], holder)
     renew_all(scene)
     return scene
 

@@ -7,7 +7,8 @@ import shutil
 import time
 from pathlib import Path
 
-from agentsync.config.load import in_force
+from agentsync.config.base import configured_name, default_branch, unknown_base
+from agentsync.config.load import in_force_or_last
 from agentsync.errors import AgentsyncError, DamagedError
 from agentsync.files import read_or_empty
 from agentsync.gates.unseen import standing_notice
@@ -34,6 +35,7 @@ from agentsync.setup.hooks import (
     shim,
 )
 from agentsync.setup.init import template
+from agentsync.setup.review import unsaved_settings
 from agentsync.state.journal import read_events
 from agentsync.state.restore import read_whole, restore
 from agentsync.state.store import LOST, Store
@@ -56,7 +58,7 @@ class Check(NamedTuple):
 
 def examine(repo: Repo) -> list[Check]:
     """Every check, in the order in which a cause comes before its effects."""
-    checks = [_git(repo), _state(repo), _config(repo)]
+    checks = [_git(repo), _state(repo), *_config(repo)]
     checks += _installed(repo)
     for worktree in worktrees(repo):
         if worktree.present:
@@ -94,12 +96,35 @@ def _state(repo: Repo) -> Check:
     return Check("ok", f"state readable, {count} holders registered")
 
 
-def _config(repo: Repo) -> Check:
-    try:
-        rules = in_force(repo)
-    except AgentsyncError as error:
-        return Check("bad", error.what, error.next_command)
-    return Check("ok", f"base is {rules.base.name}, profile {rules.config.text('profile')}")
+def _config(repo: Repo) -> list[Check]:
+    rules, problem = in_force_or_last(repo)
+    base = rules.base
+    checks = []
+    if problem:
+        why = f" ({problem.why})" if problem.why else ""
+        checks.append(Check("bad", f"{problem.what}{why}; the settings before it stay in force", problem.next_command))
+    unborn = not repo.lines("for-each-ref", "--count=1")
+    if not base.commits and not unborn:
+        error = unknown_base(repo, base)
+        return [*checks, Check("bad", f"{error.what} ({error.why})", error.next_command)]
+    configured = configured_name(repo)
+    if configured and configured != base.name:
+        what = f"agentsync.base is {one_line(configured, 80)}, which is not here; base is taken to be {base.name}"
+        checks.append(Check("warn", what, f"git config agentsync.base {shell_word(base.name)}"))
+    stale = _stale_default(repo, base.remote)
+    if stale:
+        checks.append(Check("warn", stale, f"git remote set-head {shell_word(base.remote)} --auto"))
+    return [*checks, Check("ok", f"base is {base.name}, profile {rules.config.text('profile')}")]
+
+
+def _stale_default(repo: Repo, remote: str) -> str:
+    """What to say where the clone's note of the remote's default branch names one that is gone or was renamed."""
+    folder = f"refs/remotes/{remote}/"
+    noted = repo.lines("symbolic-ref", "--quiet", f"{folder}HEAD", ok=()) if remote else []
+    name = noted[0].removeprefix(folder) if noted else ""
+    if not name or default_branch(repo, remote) == name:
+        return ""
+    return f"{remote}/HEAD names {one_line(name, 80)}, which is not the default branch any more"
 
 
 def _installed(repo: Repo) -> list[Check]:
@@ -152,7 +177,7 @@ def _worktree(repo: Repo, worktree: Worktree) -> list[Check]:
     top, own_path = worktree.top, own_hooks_path(repo, worktree.git_dir)
     silent = [] if by_framework(repo) else silent_hooks(repo, top)
     where = one_line(top)
-    checks = []
+    checks = [Check("bad", f"{where}: {one.lines[0]}", one.lines[-1]) for one in unsaved_settings(top)]
     if by_framework(repo):
         checks.append(Check("ok", f"{where}: hooks run through pre-commit (not probed: it would stash)"))
     elif silent:
@@ -215,7 +240,7 @@ def _clients(repo: Repo) -> list[Check]:
 def _past_the_gates(repo: Repo) -> list[Check]:
     """What base took that no gate saw."""
     try:
-        scene = Scene(repo, Store(repo.shared_dir, repo.environ), in_force(repo), acting_holder(repo))
+        scene = Scene(repo, Store(repo.shared_dir, repo.environ), in_force_or_last(repo)[0], acting_holder(repo))
         notice = standing_notice(scene)
     except AgentsyncError:  # said above already
         return []

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import tomli_w
 
-from agentsync.config.load import find_base, init_copy, parse_text
+from agentsync.config.base import find_base, unknown_base
+from agentsync.config.load import init_copy, parse_text
 from agentsync.config.schema import FILE, SETTINGS
+from agentsync.errors import UsageError
 from agentsync.files import read_or_empty, write_whole
 from agentsync.git.arrivals import begin
-from agentsync.git.refs import HEADS, resolve_ref
+from agentsync.git.refs import HEADS, head_of
 from agentsync.git.repo import Repo
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.migrations.series import all_series, show_series
@@ -22,6 +24,7 @@ from agentsync.setup.drivers import install_drivers
 from agentsync.setup.excludes import LINES, add_excludes, exclude_file
 from agentsync.setup.hooks import Plan, install_hooks, plan_hooks
 from agentsync.setup.resources import TEMPLATES
+from agentsync.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,9 +67,7 @@ class Step(NamedTuple):
 
 def look(repo: Repo, base_name: str, agents: Sequence[str] | None = None) -> Found:
     """See what is there; `agents` names the clients to set up, None those that are detected."""
-    base = find_base(repo)
-    if base_name:
-        base = base._replace(ref=HEADS + base_name, commit=resolve_ref(repo, HEADS + base_name))
+    base = _base_for(repo, base_name)
     tools = {
         "pre-commit": ".pre-commit-config.yaml",
         "lefthook": "lefthook.yml",
@@ -80,6 +81,28 @@ def look(repo: Repo, base_name: str, agents: Sequence[str] | None = None) -> Fou
     series = tuple(show_series(one) for one in all_series(repo, InForce(base, defaults())))
     names = agents if agents is not None else [] if has_config else detected(repo)
     return Found(base, plan_hooks(repo), has_config, series, beside, tuple(plan(repo, names)))
+
+
+def _base_for(repo: Repo, name: str) -> Base:
+    """The base to write down.
+
+    Raises UsageError where it is not here, or nobody can tell which branch it is.
+    """
+    base = find_base(repo, name)
+    if name and not base.commits:
+        what = f"there is no branch {quoted(name, 80)}"
+        raise UsageError(what, "base is a branch here, or one that was fetched", "git branch --all")
+    if base.commits:
+        return base
+    branches = repo.lines("for-each-ref", "--count=2", "--format=%(refname)", "refs/heads")
+    only = branches or [head_of(repo).branch]
+    shared = repo.lines("for-each-ref", "--count=1", "refs/remotes")
+    if len(only) == 1 and only[0] and not shared and not repo.lines("remote"):
+        return find_base(repo, only[0].removeprefix(HEADS))
+    if base.name and not branches:
+        return base
+    error = unknown_base(repo, base)
+    raise UsageError(error.what, error.why, "agentsync init --base main")
 
 
 def steps(repo: Repo, found: Found) -> list[Step]:

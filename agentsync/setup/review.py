@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 from agentsync.config.load import InForce
+from agentsync.config.schema import FILE
 from agentsync.contracts.gate import stale_finding
 from agentsync.contracts.stale import newer_contracts
-from agentsync.errors import UsageError
+from agentsync.errors import ConfigError, UsageError
+from agentsync.files import read_or_empty
 from agentsync.gates.judge import judge_steps, split
 from agentsync.gates.ranges import Move, unjudged_steps
+from agentsync.gates.settings import PROJECT, settings_problem
 from agentsync.git.aside import aside
 from agentsync.git.objects import tree_changes
 from agentsync.git.refs import head_of
@@ -54,6 +59,7 @@ def review(repo: Repo, rules: InForce, holder: Holder, start: str, end: str) -> 
                           f"git rm --cached -- {show_path(change.path)}"), change.path)
         for change in changes if change.new and is_marker(change.path)
     ]  # fmt: skip
+    findings += _settings(scene, tree)
     plan = next((change for change in changes if change.path == b"TASKS.md" and change.new), None)
     if plan:
         twice = duplicates(parse(decode(scene.content(plan.new))))
@@ -75,3 +81,29 @@ def _overrides(repo: Repo, start: str, end: str) -> tuple[str, ...]:
     shape = "--format=%h %(trailers:key=Agentsync-Allow,valueonly,separator=%x2C )"
     rows = [line.partition(" ") for line in repo.lines("log", shape, f"{start}..{end}")]
     return tuple(f"{short}: {one_line(reason)}" for short, _, reason in rows if reason.strip())
+
+
+def _settings(scene: Scene, tree: str) -> list[Finding]:
+    """What is wrong with the settings that a tree has, whoever brought it."""
+    for name in (FILE, PROJECT):
+        content = scene.cat.read(f"{tree}:{name}".encode())
+        if content is not None:
+            problem = settings_problem(name, content)
+            return [settings_finding(name, problem)] if problem else []
+    return []
+
+
+def unsaved_settings(top: str) -> list[Finding]:
+    """What is wrong with the settings as they stand in a work tree, committed or not."""
+    for name in (FILE, PROJECT):
+        path = os.path.join(top, name)
+        if os.path.isfile(path):
+            problem = settings_problem(name, read_or_empty(path))
+            return [settings_finding(name, problem)] if problem else []
+    return []
+
+
+def settings_finding(name: str, problem: ConfigError) -> Finding:
+    """What to say of settings that cannot be understood."""
+    lines = tuple(line for line in (problem.what, problem.why, problem.next_command) if line)
+    return Finding("settings", lines, name.encode(), level="refuse")

@@ -6,7 +6,7 @@ import os
 
 from agentsync.git.repo import read_line
 from agentsync.holders.registry import private_file, write_private
-from agentsync.judging.verdict import Finding, Transition, Verdict
+from agentsync.judging.verdict import Finding, Transition, Verdict, firm
 from agentsync.lean import TYPE_CHECKING
 from agentsync.tasks.claims import (
     FILE,
@@ -87,7 +87,7 @@ def _marks(
         claim = known.get(key)
         if claim and claim.holder != scene.holder and is_live(scene.repo, scene.rules.base, scene.snapshot, claim):
             if not scene.holder.is_human and not _judged_mark(scene, task):
-                findings.append(_taken(claim))
+                findings.append(_taken(scene, claim))
             continue
         own = task.agent == scene.holder.agent or (task.done and not scene.holder.is_human)
         if own and (claim is None or claim.holder != scene.holder or claim.done != task.done):
@@ -110,14 +110,15 @@ def _judged_mark(scene: Scene, task: Task) -> bool:
     return any(one and (one.mark, one.agent) == (task.mark, task.agent) for one in known)
 
 
-def _taken(claim: Claim) -> Finding:
+def _taken(scene: Scene, claim: Claim) -> Finding:
+    """One task, one agent: `[enforce] claims` speaks of work without a task, and cannot let a second claim through."""
     lines = (
         f"task {claim.id} {quoted(claim.title, 80)} is {taken_line(claim)}",
         "this commit marks it in TASKS.md; take that line back, or take other work:",
         "git restore --staged --worktree TASKS.md",
         "agentsync task next --claim",
     )
-    return Finding("locks", lines, FILE)
+    return Finding("claims", lines, FILE, level=firm(scene.rules.config))
 
 
 def _scope(scene: Scene, move: Transition, claims: list[Claim]) -> list[Finding]:
