@@ -9,7 +9,7 @@ from agentsync.cli.here import Here, open_here
 from agentsync.cli.output import answer, answer_json, narrate, table
 from agentsync.errors import RefusedError, TimedOutError, UsageError
 from agentsync.git.repo import Repo
-from agentsync.holders.identity import in_agent_tool
+from agentsync.holders.identity import why_no_person
 from agentsync.lean import NamedTuple
 from agentsync.locks.grant import Grant, LockedError, Request, give_back, leave_line, stand_in_line, take
 from agentsync.locks.markers import show, take_away
@@ -133,7 +133,7 @@ def run_unlock(paths: tuple[str, ...], options: UnlockOptions) -> int:
     here = open_here(options.agent)
     if options.force and not options.reason:
         raise UsageError("--force needs a reason", "it is written down", "agentsync unlock PATH --force --reason 'why'")
-    if options.force and (in_agent_tool(here.repo.environ) or not here.holder.is_human):
+    if options.force and why_no_person(here.repo.environ, here.holder):
         words = " ".join(shell_word(path) for path in paths) or "PATH"
         raise RefusedError(
             "only a person forces a lock", "from the main worktree, with a reason", f"agentsync lock {words} --wait"
