@@ -10,6 +10,7 @@ from agentsync.agents.events import AFTER_EDIT, BEFORE_EDIT, BEFORE_SHELL, MOVED
 from agentsync.agents.place import (
     Place,
     agents_environment,
+    destroying_findings,
     elsewhere_finding,
     guarded_finding,
     guarded_folders,
@@ -17,7 +18,7 @@ from agentsync.agents.place import (
 )
 from agentsync.gates.judge import split
 from agentsync.gates.opening import open_scene
-from agentsync.git.refs import HEADS, head_of
+from agentsync.git.refs import HEADS, head_of, worktrees
 from agentsync.git.repo import MAIN_WORKTREE, Repo, around, read_line
 from agentsync.holders.registry import private_file, write_private
 from agentsync.judging.verdict import Finding
@@ -115,6 +116,10 @@ def _before_shell(event: Event, environ: Mapping[str, str], folder: str) -> Answ
         return _refusal(
             event, around(environ, folder), [Finding("shell", (one.what, one.why, one.command)) for one in dangers]
         )
+    own = around(environ, folder)
+    destroying = destroying_findings(own, commands) if own is not None and os.path.isdir(own.shared_dir) else []
+    if destroying:
+        return _refusal(event, own, destroying)
     named = [value for command in commands for name, value in command.variables if name == "AGENTSYNC_AGENT"]
     environ = {**environ, "AGENTSYNC_AGENT": named[-1]} if named else environ
     writes = writes_of(commands)
@@ -141,7 +146,8 @@ def _surroundings(environ: Mapping[str, str]) -> Callable[[str], Surroundings | 
             known[folder] = None
             if own is not None and os.path.isdir(own.shared_dir):
                 branch = head_of(own).branch.removeprefix(HEADS)
-                known[folder] = Surroundings(in_force(own).base.name, branch, guarded_folders(own))
+                shared = sum(one.present for one in worktrees(own)) > 1
+                known[folder] = Surroundings(in_force(own).base.name, branch, guarded_folders(own), shared)
         return known[folder]
 
     return look

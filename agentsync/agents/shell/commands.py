@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
 from agentsync.agents.shell.lexer import Token, tokens_of
@@ -35,6 +36,7 @@ _WRAPPERS: dict[str, tuple[int, str]] = {
     "command": (0, ""), "builtin": (0, ""), "exec": (0, "a"), "nohup": (0, ""), "setsid": (0, ""), "env": (0, "uCS"),
     "nice": (0, "n"), "ionice": (0, "cnp"), "timeout": (1, "ks"), "sudo": (0, "ugpChDRT"), "doas": (0, "uC"),
     "stdbuf": (0, "ioe"), "xargs": (0, "adEILnPs"), "caffeinate": (0, "tw"), "npx": (0, "pc"), "bunx": (0, ""),
+    "busybox": (0, ""),
 }  # fmt: skip
 _RUNNERS = {"uv", "poetry", "pipenv", "pdm", "hatch", "rye"}  # `uv run PROGRAM`
 _LONG_VALUED = {"--user", "--group", "--unset", "--chdir", "--adjustment", "--signal", "--kill-after", "--class",
@@ -45,7 +47,8 @@ class Command(NamedTuple):
     """One program with its words (the first is its name) as far as they are known.
 
     `folder` is empty where only a running shell could tell. `literal` holds for each word whether it is what the
-    program gets. `writes` are the targets of output redirections that are known, `bodies` its here-documents.
+    program gets. `writes` are the targets of output redirections that are known, `bodies` its here-documents, `fed`
+    what `xargs` hands it of what another prints: the words of `echo`, the folders that `find` walks.
     """
 
     words: tuple[str, ...]
@@ -54,6 +57,7 @@ class Command(NamedTuple):
     writes: tuple[str, ...]
     folder: str
     bodies: tuple[str, ...] = ()
+    fed: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -131,11 +135,12 @@ class _Reader:
         self._command(words, [] if compares else writes, bodies)
 
     def _command(self, words: Sequence[Token], writes: Sequence[str], bodies: Sequence[str]) -> None:
+        fed = _printed(self.found[-1]) if self.found and any(token.text == "xargs" for token in words) else ()
         variables, words, folder = _unwrapped(words, self.folder)
         if not (words or variables or writes):
             return
         texts, literal = tuple(token.text for token in words), tuple(token.literal for token in words)
-        command = Command(texts, literal, tuple(variables), tuple(writes), folder, tuple(bodies))
+        command = Command(texts, literal, tuple(variables), tuple(writes), folder, tuple(bodies), fed)
         self.found.append(command)
         self._change_folder(command)
         for script in _inner_scripts(command):
@@ -154,6 +159,22 @@ class _Reader:
     def _script(self, script: str) -> None:
         if self.depth < _DEEPEST:
             self.found += _Reader(self.folder, self.depth + 1).read(tokens_of(script))
+
+
+def _printed(command: Command) -> tuple[str, ...]:
+    """Paths that a command prints for certain, for the `xargs` behind it."""
+    words = [word for word, literal in command.operands if literal]
+    if command.name == "find":
+        return tuple(itertools.takewhile(lambda word: word[:1] not in ("(", "!"), words))
+    return tuple(words) if command.name in ("echo", "printf") else ()
+
+
+def agentsync_words(command: Command) -> list[str]:
+    """The words after `agentsync`, however it is started; empty for another program."""
+    words = command.known
+    if command.name.startswith("python") and words[:2] == ["-m", "agentsync"]:
+        return words[2:]
+    return words if command.name in ("agentsync", "agentsync-hooks") else []
 
 
 def _reserved(words: Sequence[Token]) -> int:
