@@ -69,3 +69,8 @@ def test_both_count_for_a_person(main: Tree, one: Tree) -> None:
     main.ok("commit", "-qam", "x", AGENTSYNC="0", AGENTSYNC_AGENT="human:ann")
     main.write("shared.txt", "mine again\n")
     main.ok("commit", "-qam", "y", AGENTSYNC_ALLOW="because", TERM_PROGRAM="vscode")
+
+
+def test_the_shims_ask_without_a_process() -> None:
+    assert "$(" not in no_person_in_sh()
+    assert "`" not in no_person_in_sh()

@@ -57,7 +57,7 @@ def why_no_person(environ: Mapping[str, str], holder: Holder | None = None) -> s
 
 def no_person_in_sh() -> str:
     """The same for the shims, to stand in double quotes: what it expands to is empty where a person acts."""
-    return variable_in_sh() + f"$(case ${{AGENTSYNC_AGENT-}} in ('' | {HUMAN}*) ;; (*) echo agent ;; esac)"
+    return variable_in_sh() + f"${{AGENTSYNC_AGENT##{HUMAN}*}}"
 
 
 def _is_plain(char: str) -> bool:

@@ -78,9 +78,10 @@ def agent_variable(environ: Mapping[str, str]) -> str:
 
 
 def variable_in_sh() -> str:
-    """The same for `sh`, to stand in double quotes: what it expands to is empty where no agent's tool is seen."""
+    """The same for `sh`, to stand in double quotes: what it expands to is empty where no agent's tool is seen.
+
+    Without a process: the shims ask at each commit. Of `kiro 1.2`, taking away what follows `kiro` leaves that.
+    """
     always = "".join(f"${{{name}-}}" for name in AGENT_TOOL_VARIABLES)
-    telling = (
-        f"$(case ${{{name}-}} in ({begins}*) echo {name} ;; esac)" for name, (begins, _) in TELLING_VALUES.items()
-    )
+    telling = (f'${{{name}%"${{{name}#{begins}}}"}}' for name, (begins, _) in TELLING_VALUES.items())
     return always + "".join(telling)
