@@ -16,6 +16,7 @@ from agentsync.agents.place import (
     guarded_folders,
     place_of,
 )
+from agentsync.errors import OTHER_WORK
 from agentsync.gates.judge import split
 from agentsync.gates.opening import open_scene
 from agentsync.git.refs import HEADS, head_of, worktrees
@@ -98,10 +99,20 @@ def _refusal(event: Event, repo: Repo | None, findings: Sequence[Finding]) -> An
             path=show_path(first.path),
             message=first.lines[0],
         )
-    lines = [f"agentsync: refused: {first.lines[0]}", *(f"  {line}" for line in first.lines[1:])]
-    for more in findings[1:3]:
-        lines.append(f"agentsync: refused too: {more.lines[0]}")
+    what, *more = _fitting(repo, first.lines)
+    lines = [f"agentsync: refused: {what}", *(f"  {line}" for line in more)]
+    lines += [f"agentsync: refused too: {one.lines[0]}" for one in findings[1:3]]
     return refuse(event, lines)
+
+
+def _fitting(repo: Repo | None, lines: Sequence[str]) -> Sequence[str]:
+    """The lines as they fit there; nothing is asked of the state where they offer nothing."""
+    if repo is None or OTHER_WORK not in lines:
+        return lines
+    from agentsync.tasks.plan import fitting
+
+    scene = open_scene(repo)
+    return fitting(repo, scene.rules, scene.snapshot, lines)
 
 
 def _before_shell(event: Event, environ: Mapping[str, str], folder: str) -> Answer:

@@ -7,7 +7,7 @@ import time
 
 from agentsync.cli.here import Here, open_here
 from agentsync.cli.output import answer, answer_json, narrate, table
-from agentsync.errors import RefusedError, TimedOutError, UsageError
+from agentsync.errors import OTHER_WORK, RefusedError, TimedOutError, UsageError
 from agentsync.git.repo import Repo
 from agentsync.holders.identity import why_no_person
 from agentsync.lean import NamedTuple
@@ -115,7 +115,7 @@ def _take_in_line(here: Here, request: Request, patience: int) -> Grant:
                     told = True
                 if time.monotonic() >= deadline:
                     what = f"still locked after {show_duration(patience)}: {error.what}"
-                    raise TimedOutError(what, "", "agentsync task next --claim") from None
+                    raise TimedOutError(what, "take other work:", OTHER_WORK) from None
                 pause_until = min(deadline, time.monotonic() + 5)
             if time.monotonic() - noted > _PATIENCE / 3:
                 stand_in_line(here.store, waiting, time.time(), _PATIENCE)

@@ -51,8 +51,10 @@ def allowed_by_a_person(scene: Scene, refused: Sequence[Finding], *, told: bool 
 
 def say_refusal(scene: Scene, hook: str, refused: Sequence[Finding], recovery: Sequence[str] = ()) -> None:
     """Print each refusal with its way on, and journal it."""
+    from agentsync.tasks.plan import fitting
+
     for finding in refused:
-        first, *rest = finding.lines
+        first, *rest = fitting(scene.repo, scene.rules, scene.snapshot, finding.lines)
         tell(f"agentsync: refused: {first}")
         for line in rest:
             tell(f"  {line}")
