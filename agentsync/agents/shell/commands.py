@@ -29,6 +29,8 @@ _RESERVED = {
     "coproc",
 }
 _SHELLS = {"sh", "bash", "zsh", "dash", "ksh"}
+_PLACEHOLDER = "{}"
+_MOST_FED = 16
 _DEEPEST = 8  # scripts within scripts; deeper ones are let through
 MOST_TOKENS = 20_000  # what follows in a longer script is let through
 # Programs that run another: how many words of their own follow, beside options; and their options with a value.
@@ -141,10 +143,11 @@ class _Reader:
             return
         texts, literal = tuple(token.text for token in words), tuple(token.literal for token in words)
         command = Command(texts, literal, tuple(variables), tuple(writes), folder, tuple(bodies), fed)
-        self.found.append(command)
-        self._change_folder(command)
-        for script in _inner_scripts(command):
-            self._script(script)
+        for one in _placeholders_filled(command):
+            self.found.append(one)
+            self._change_folder(one)
+            for script in _inner_scripts(one):
+                self._script(script, one.variables)
 
     def _change_folder(self, command: Command) -> None:
         if command.name == "popd":
@@ -156,9 +159,11 @@ class _Reader:
             certain = bool(places) and all(command.literal) and places[0] != "-" and bool(self.folder)
             self.folder = os.path.normpath(os.path.join(self.folder, places[0])) if certain else ""
 
-    def _script(self, script: str) -> None:
+    def _script(self, script: str, inherited: tuple[tuple[str, str], ...] = ()) -> None:
+        """Read a script within the script, whose programs have the variables of what runs it."""
         if self.depth < _DEEPEST:
-            self.found += _Reader(self.folder, self.depth + 1).read(tokens_of(script))
+            inner = _Reader(self.folder, self.depth + 1).read(tokens_of(script))
+            self.found += [one._replace(variables=inherited + one.variables) if inherited else one for one in inner]
 
 
 def _printed(command: Command) -> tuple[str, ...]:
@@ -167,6 +172,16 @@ def _printed(command: Command) -> tuple[str, ...]:
     if command.name == "find":
         return tuple(itertools.takewhile(lambda word: word[:1] not in ("(", "!"), words))
     return tuple(words) if command.name in ("echo", "printf") else ()
+
+
+def _placeholders_filled(command: Command) -> list[Command]:
+    """The commands that `xargs -I{}` runs: one for each path that it is fed."""
+    if not command.fed or not any(_PLACEHOLDER in word for word in command.words):
+        return [command]
+    return [
+        command._replace(words=tuple(word.replace(_PLACEHOLDER, path) for word in command.words), fed=())
+        for path in command.fed[:_MOST_FED]
+    ]
 
 
 def agentsync_words(command: Command) -> list[str]:

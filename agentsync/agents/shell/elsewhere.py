@@ -94,11 +94,18 @@ def _reached(aim: Aim, trees: Sequence[Tree]) -> Iterator[Reach]:
         yield from (Reach(aim.what, tree, tree.top, NAMED) for tree in ends)
         return
     for path in _patterns(aim.path):
-        whole = [tree for tree in trees if _covers(path, tree.top)] if aim.kind in (FOLDERS, NESTED) else []
+        whole = [tree for tree in trees if _takes(aim.kind, path, tree)]
         yield from (Reach(aim.what, tree, tree.top, FOLDERS) for tree in whole)
         inside = _containing(path, trees) if not whole and aim.kind != NESTED else None
         if inside is not None and not (aim.kind == FILES and path == inside.top):  # which `rm` alone does not take
             yield Reach(aim.what, inside, _before_glob(path), aim.kind)
+
+
+def _takes(kind: str, path: str, tree: Tree) -> bool:
+    """Whether a worktree goes with what is at a path: it lies there, or what git keeps of it does."""
+    if kind == FOLDERS and _covers(path, tree.git_dir):
+        return True
+    return kind in (FOLDERS, NESTED) and _covers(path, tree.top)
 
 
 def _ends_with(top: str, path: str) -> bool:
