@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 JOBS ?= auto
 MIGRATIONS ?= $(CASES)/../migration_cases.json
 
+# The shims share variables through shim.sh, which they read where it is installed; @WORDS@ are filled in by then.
+SHIMS_SHARE := --shell=sh --severity=warning --exclude=SC2034,SC2154,SC2157
 NPM_CLIENTS := @anthropic-ai/claude-code @openai/codex @google/gemini-cli @github/copilot
 
 .PHONY: demo test lint torture bench replay clients clean
@@ -22,6 +24,7 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/shellcheck $(SHIMS_SHARE) hooks/*
 
 test: lint
 	$(BIN)/pytest -n $(JOBS) -q -m 'not torture'
@@ -40,8 +43,9 @@ replay: $(VENV)/.ready
 
 # The real clients (from npm, nobody logged in) against a model on loopback.
 clients: $(VENV)/.ready
+	@command -v npm >/dev/null || { echo "make clients needs Node.js 20 or newer, and npm"; exit 1; }
 	npm install --silent --no-audit --no-fund --prefix .clients $(NPM_CLIENTS)
-	cd .clients/node_modules/@anthropic-ai/claude-code && node install.cjs
+	@cd .clients/node_modules/@anthropic-ai/claude-code && { [ ! -f install.cjs ] || node install.cjs; } # where npm runs no scripts
 	$(BIN)/python benchmarks/clients/run.py .clients/node_modules/.bin
 
 clean:

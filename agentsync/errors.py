@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+OTHER_WORK = "agentsync task next --claim"  # offered beside a refusal; who prints it looks whether a task is free
 EXIT_REFUSED = 1
 EXIT_USAGE = 2
 EXIT_NO_REPOSITORY = 3

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from agentsync.holders.tools import agent_variable
+
 # What `make test` tries is the same on each run and on each machine; `make torture` goes on searching.
 settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 settings.register_profile("search", settings.get_profile("steady"), derandomize=False, print_blob=True)
@@ -21,6 +23,7 @@ AGENT_WORDS = ("AGENTSYNC", "CLAUDE", "CODEX", "CURSOR", "GEMINI", "COPILOT", "O
 def hermetic_environment(home: Path) -> dict[str, str]:
     """An environment in which git knows nobody's configuration and no agent's tool is seen."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(AGENT_WORDS)}
+    kept = {key: value for key, value in kept.items() if not agent_variable({key: value})}
     return {
         **kept,
         "HOME": str(home),

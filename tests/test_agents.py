@@ -48,7 +48,8 @@ def context(done: Done) -> str:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_an_edit_of_anothers_path_is_refused_in_each_dialect(client: str, one: Tree, two: Tree) -> None:
+def test_an_edit_of_anothers_path_is_refused_in_each_dialect(client: str, main: Tree, one: Tree, two: Tree) -> None:
+    main.commit("TASKS.md", "# Tasks\n\n- [ ] **T-1** One\n")
     one.synced("lock", "shared.txt", "--reason", "new limits")
     done = hook(two, client, edit(client, two.path, "shared.txt"), *named(client, "edit"))
     assert done.code == 2

@@ -10,7 +10,8 @@ def hold(tree: Tree, path: str = "shared.txt") -> None:
     tree.synced("lock", path, "--reason", "moving things")
 
 
-def test_a_refusal_says_what_who_until_when_and_what_to_type(one: Tree, two: Tree) -> None:
+def test_a_refusal_says_what_who_until_when_and_what_to_type(main: Tree, one: Tree, two: Tree) -> None:
+    main.commit("TASKS.md", "# Tasks\n\n- [ ] **T-1** One\n")
     hold(one)
     two.write("shared.txt", "two's\n")
     done = two.refused("commit", "-qam", "x")

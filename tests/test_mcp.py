@@ -14,6 +14,7 @@ from mcp import ClientSession, StdioServerParameters, stdio_client
 
 from agentsync.locks.model import lock_record
 from agentsync.locks.query import all_locks
+from agentsync.mcp.words import for_tools
 from agentsync.state.store import Change, Store
 
 Call = Callable[..., Awaitable[dict[str, object]]]
@@ -61,7 +62,7 @@ def test_a_refusal_is_a_result(one: Tree, two: Tree) -> None:
         done = await call("lock_paths", paths=["shared.txt", "src/app.py"])
         assert done["ok"] is False
         assert "locked by one@one" in str(done["what"])
-        assert "agentsync lock shared.txt --wait" in done["next"]
+        assert done["next"] == ["wait for it:", 'lock_paths(paths=["shared.txt"]), again later']
         asked = await call("status", paths=["shared.txt", "src/app.py"])
         rows = asked["paths"]
         assert "one@one" in rows[0]["locked_by"][0]
@@ -75,6 +76,40 @@ def test_a_refusal_is_a_result(one: Tree, two: Tree) -> None:
 
     talk(two, script)
     assert "src/app.py" not in two.synced("lock")
+
+
+@pytest.mark.parametrize(("line", "told"), [
+    ("agentsync lock 'a b' c --wait", 'lock_paths(paths=["a b", "c"]), again later'),
+    ("and 3 more: agentsync lock", "and 3 more: status()"),
+    ("agentsync task next --claim", "claim_task()"),
+    ("agentsync task claim T-1", 'claim_task(task="T-1")'),
+    ("agentsync task done T-1", 'update_task(task="T-1", state="done")'),
+    ("who has it (agentsync task list)", "who has it (list_tasks())"),
+    ("agentsync unlock a", 'unlock_paths(paths=["a"])'),
+    ("agentsync status src/a", 'status(paths=["src/a"])'),
+    ("agentsync migration next db/m NAME", 'reserve_migration_number(name="NAME", series="db/m")'),
+    # no tool does these
+    ("agentsync task claim X --files 'src/**'", "agentsync task claim X --files 'src/**'"),
+    ("agentsync unlock x --force --reason 'why'", "agentsync unlock x --force --reason 'why'"),
+    ("base moved by 2 commits: agentsync sync", "base moved by 2 commits: agentsync sync"),
+    ("git merge one", "git merge one"),
+    ("agentsync lock 'open", "agentsync lock 'open"),
+    ("the agentsync lock is kept", "the agentsync lock is kept"),
+])  # fmt: skip
+def test_a_client_without_a_shell_is_told_of_tools(line: str, told: str) -> None:
+    assert for_tools(line) == told
+
+
+def test_each_tool_that_is_named_is_there(one: Tree) -> None:
+    lines = ("agentsync lock a --wait", "agentsync unlock a", "agentsync status", "agentsync forecast",
+             "agentsync task next --claim", "agentsync task list", "agentsync task release T-1",
+             "agentsync migration next NAME")  # fmt: skip
+    named = {for_tools(line).partition("(")[0] for line in lines}
+
+    async def script(session: ClientSession, call: Call) -> None:
+        assert named <= {tool.name for tool in (await session.list_tools()).tools}
+
+    talk(one, script)
 
 
 def test_what_is_locked_by_a_tool_holds_at_the_gates(one: Tree, two: Tree) -> None:

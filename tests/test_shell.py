@@ -100,6 +100,15 @@ sudo AGENTSYNC=0 git commit -m x
 AGENTSYNC_ALLOW="the user said so" git commit -m x
 export AGENTSYNC_ALLOW=yes && git commit -m x
 SKIP=agentsync-pre-commit git commit -m x
+AGENTSYNC_PROBE=/dev/null git commit -m x
+export AGENTSYNC_PROBE=/tmp/x
+env AGENTSYNC_PROBE=/dev/null git push
+AGENTSYNC_GIT_PID=1 git commit -m x
+AGENTSYNC_ANYTHING=1 git commit -m x
+AGENTSYNC_AGENT=human:ann git commit -m x
+export AGENTSYNC_AGENT=human:ann AGENTSYNC_ALLOW=yes
+git -c include.path=/tmp/x commit -m x
+GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=include.path GIT_CONFIG_VALUE_0=/tmp/x git commit -m x
 agentsync unlock package.json --force --reason "it is stale"
 agentsync unlock --force a b
 cd sub && git commit --no-verify -m x
@@ -260,6 +269,9 @@ git -C .git/agentsync/store.git log --oneline
 AGENTSYNC=1 git commit -m x
 AGENTSYNC_AGENT=agent-2 git commit -m x
 AGENTSYNC_DEBUG=1 agentsync status
+AGENTSYNC_PROBE= git commit -m x
+AGENTSYNC_PORT=4001 AGENTSYNC_DB=x npm start
+git config include.path ../.gitconfig
 HUSKY=0 git commit -m x
 LEFTHOOK=0 git commit -m x
 SKIP=eslint git commit -m x

@@ -208,7 +208,12 @@ def test_two_agents_never_get_one_task(main: Tree) -> None:
     done = two.sync("task", "claim", "T-1")
     assert done.code == 1
     assert 'task T-1 "One" is claimed by one@one since ' in done.err
-    assert done.err.strip().endswith("agentsync task next --claim")
+    assert done.err.strip().endswith("no other task is free; who has which:\n  agentsync task list")
+    main.synced("task", "add", "Three")
+    main.ok("add", "TASKS.md")
+    main.ok("commit", "-qm", "three")
+    done = two.sync("task", "claim", "T-1")
+    assert done.err.strip().endswith("take other work:\n  agentsync task next --claim")
 
 
 def test_a_mark_in_the_plan_is_a_claim(main: Tree) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentsync.config.patterns import matches
-from agentsync.errors import RefusedError
+from agentsync.errors import OTHER_WORK, RefusedError
 from agentsync.git.refs import head_of
 from agentsync.judging.verdict import Finding
 from agentsync.lean import TYPE_CHECKING
@@ -32,7 +32,7 @@ def _protected(scene: Scene, path: bytes) -> list[Finding]:
     lines = (
         f"{show_path(path)} is protected: agents may not change it",
         "[protect] paths in agentsync.toml names it; a person can make this change; else take other work:",
-        "agentsync task next --claim",
+        OTHER_WORK,
     )
     return [Finding("protected", lines, path)]
 

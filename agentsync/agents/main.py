@@ -9,17 +9,14 @@ from __future__ import annotations
 import os
 import sys
 
-from agentsync.agents.answers import ALLOWED, Answer
-from agentsync.agents.events import OTHER, read_event
-from agentsync.agents.moments import answer_to
-from agentsync.agents.twice import asked_natively
+from agentsync.agents.answers import ALLOWED, Answer, in_words_of
+from agentsync.agents.events import OTHER, Event, read_event
 from agentsync.errors import AgentsyncError
-from agentsync.git.run import set_deadline
 from agentsync.lean import TYPE_CHECKING
 from agentsync.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 SECONDS = 5.0  # clients give up after 10
 MOST_BYTES = 64 << 20
@@ -27,14 +24,18 @@ MOST_BYTES = 64 << 20
 
 def main() -> int:
     """Answer one event."""
-    answer = ALLOWED
+    client, named = (*sys.argv[1:], "", "")[:2]
+    answer, dialect = ALLOWED, client
     try:
         _give_up_in_time()
-        answer = _answer(sys.argv[1:], sys.stdin.buffer.read(MOST_BYTES), os.environ)
+        event = _event(client, named, sys.stdin.buffer.read(MOST_BYTES))
+        dialect = event.dialect
+        answer = _answer(client, event, os.environ)
     except AgentsyncError as error:
         _note("; ".join(part for part in (error.what, error.why) if part))
     except Exception as error:  # whatever our own fault is, the agent goes on
         _note(f"{type(error).__name__}: {error}")
+    answer = in_words_of(dialect, answer)
     _print(answer)
     return answer.code
 
@@ -51,20 +52,25 @@ def _give_up_in_time() -> None:
         signal.setitimer(signal.ITIMER_REAL, SECONDS)
 
 
-def _answer(words: Sequence[str], data: bytes, environ: Mapping[str, str]) -> Answer:
+def _event(client: str, named: str, data: bytes) -> Event:
     import json
 
-    if environ.get("AGENTSYNC") == "0":  # whoever started the agent switched us off
-        return ALLOWED
     try:
         payload = json.loads(data)
     except ValueError:
+        payload = None
+    return read_event(client, named, payload) if isinstance(payload, dict) else Event(OTHER, client)
+
+
+def _answer(client: str, event: Event, environ: Mapping[str, str]) -> Answer:
+    if event.kind == OTHER or environ.get("AGENTSYNC") == "0":  # whoever started the agent switched us off
         return ALLOWED
-    if not isinstance(payload, dict):
-        return ALLOWED
-    client, named = (*words, "", "")[:2]
-    event = read_event(client, named, payload)
-    if event.kind == OTHER or asked_natively(client, event, environ):
+    # a client that asks about each call, as VS Code does, pays for these only where there is something to judge
+    from agentsync.agents.moments import answer_to
+    from agentsync.agents.twice import asked_natively
+    from agentsync.git.run import set_deadline
+
+    if asked_natively(client, event, environ):
         return ALLOWED
     set_deadline(SECONDS)
     return answer_to(event, environ)

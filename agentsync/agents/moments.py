@@ -10,14 +10,16 @@ from agentsync.agents.events import AFTER_EDIT, BEFORE_EDIT, BEFORE_SHELL, MOVED
 from agentsync.agents.place import (
     Place,
     agents_environment,
+    destroying_findings,
     elsewhere_finding,
     guarded_finding,
     guarded_folders,
     place_of,
 )
+from agentsync.errors import OTHER_WORK
 from agentsync.gates.judge import split
 from agentsync.gates.opening import open_scene
-from agentsync.git.refs import HEADS, head_of
+from agentsync.git.refs import HEADS, head_of, worktrees
 from agentsync.git.repo import MAIN_WORKTREE, Repo, around, read_line
 from agentsync.holders.registry import private_file, write_private
 from agentsync.judging.verdict import Finding
@@ -97,10 +99,20 @@ def _refusal(event: Event, repo: Repo | None, findings: Sequence[Finding]) -> An
             path=show_path(first.path),
             message=first.lines[0],
         )
-    lines = [f"agentsync: refused: {first.lines[0]}", *(f"  {line}" for line in first.lines[1:])]
-    for more in findings[1:3]:
-        lines.append(f"agentsync: refused too: {more.lines[0]}")
+    what, *more = _fitting(repo, first.lines)
+    lines = [f"agentsync: refused: {what}", *(f"  {line}" for line in more)]
+    lines += [f"agentsync: refused too: {one.lines[0]}" for one in findings[1:3]]
     return refuse(event, lines)
+
+
+def _fitting(repo: Repo | None, lines: Sequence[str]) -> Sequence[str]:
+    """The lines as they fit there; nothing is asked of the state where they offer nothing."""
+    if repo is None or OTHER_WORK not in lines:
+        return lines
+    from agentsync.tasks.plan import fitting
+
+    scene = open_scene(repo)
+    return fitting(repo, scene.rules, scene.snapshot, lines)
 
 
 def _before_shell(event: Event, environ: Mapping[str, str], folder: str) -> Answer:
@@ -115,6 +127,10 @@ def _before_shell(event: Event, environ: Mapping[str, str], folder: str) -> Answ
         return _refusal(
             event, around(environ, folder), [Finding("shell", (one.what, one.why, one.command)) for one in dangers]
         )
+    own = around(environ, folder)
+    destroying = destroying_findings(own, commands) if own is not None and os.path.isdir(own.shared_dir) else []
+    if destroying:
+        return _refusal(event, own, destroying)
     named = [value for command in commands for name, value in command.variables if name == "AGENTSYNC_AGENT"]
     environ = {**environ, "AGENTSYNC_AGENT": named[-1]} if named else environ
     writes = writes_of(commands)
@@ -141,7 +157,8 @@ def _surroundings(environ: Mapping[str, str]) -> Callable[[str], Surroundings | 
             known[folder] = None
             if own is not None and os.path.isdir(own.shared_dir):
                 branch = head_of(own).branch.removeprefix(HEADS)
-                known[folder] = Surroundings(in_force_or_last(own)[0].base.name, branch, guarded_folders(own))
+                shared = sum(one.present for one in worktrees(own)) > 1
+                known[folder] = Surroundings(in_force_or_last(own)[0].base.name, branch, guarded_folders(own), shared)
         return known[folder]
 
     return look

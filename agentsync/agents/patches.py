@@ -1,7 +1,8 @@
-"""The files of a patch in the form of Codex's `apply_patch`. Pure."""
+"""The files of a patch, in the form of Codex's `apply_patch` or as a unified diff. Pure."""
 
 from __future__ import annotations
 
+PATCH = "*** Begin Patch"
 _HEADS = ("*** Update File: ", "*** Add File: ", "*** Delete File: ", "*** Move to: ")
 
 
@@ -16,4 +17,18 @@ def patched_paths(patch: str) -> list[str]:
         path = bare[len(head) :].strip() if head else ""
         if path:
             found.append(path)
+    return found
+
+
+def diffed_paths(diff: str) -> list[str]:
+    """Every file that a unified diff names: the two lines before its first hunk, and git's renames."""
+    found: list[str] = []
+    lines = diff.splitlines()
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if line.startswith("--- ") and following.startswith("+++ "):
+            for name, prefix in ((line[4:], "a/"), (following[4:], "b/")):
+                path = name.partition("\t")[0].strip().removeprefix(prefix)
+                found += [path] if path != "/dev/null" else []
+        elif line.startswith(("rename from ", "rename to ")):
+            found.append(line.split(" ", 2)[2])
     return found

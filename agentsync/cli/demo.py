@@ -15,7 +15,7 @@ import click
 from agentsync.cli.output import answer
 from agentsync.errors import AgentsyncError
 from agentsync.git.run import LOCAL_VARIABLES
-from agentsync.holders.identity import AGENT_TOOL_VARIABLES
+from agentsync.holders.tools import agent_variable
 from agentsync.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -61,8 +61,9 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        hidden = (*LOCAL_VARIABLES, *AGENT_TOOL_VARIABLES, "AGENTSYNC_AGENT", "AGENTSYNC_ALLOW", "AGENTSYNC")
-        self._environ = {key: value for key, value in os.environ.items() if key not in hidden}
+        hidden = (*LOCAL_VARIABLES, "AGENTSYNC_AGENT", "AGENTSYNC_ALLOW", "AGENTSYNC")
+        kept = {key: value for key, value in os.environ.items() if key not in hidden}
+        self._environ = {key: value for key, value in kept.items() if not agent_variable({key: value})}
         self._environ |= {"GIT_EDITOR": "true", "GIT_MERGE_AUTOEDIT": "no", "NO_COLOR": "1"}
         for role in ("AUTHOR", "COMMITTER"):
             self._environ |= {f"GIT_{role}_NAME": "Dev", f"GIT_{role}_EMAIL": "dev@example.com"}

@@ -7,9 +7,9 @@ import time
 
 from agentsync.cli.here import Here, open_here
 from agentsync.cli.output import answer, answer_json, narrate, table
-from agentsync.errors import RefusedError, TimedOutError, UsageError
+from agentsync.errors import OTHER_WORK, RefusedError, TimedOutError, UsageError
 from agentsync.git.repo import Repo
-from agentsync.holders.identity import in_agent_tool
+from agentsync.holders.identity import why_no_person
 from agentsync.lean import NamedTuple
 from agentsync.locks.grant import Grant, LockedError, Request, give_back, leave_line, stand_in_line, take
 from agentsync.locks.markers import show, take_away
@@ -115,7 +115,7 @@ def _take_in_line(here: Here, request: Request, patience: int) -> Grant:
                     told = True
                 if time.monotonic() >= deadline:
                     what = f"still locked after {show_duration(patience)}: {error.what}"
-                    raise TimedOutError(what, "", "agentsync task next --claim") from None
+                    raise TimedOutError(what, "take other work:", OTHER_WORK) from None
                 pause_until = min(deadline, time.monotonic() + 5)
             if time.monotonic() - noted > _PATIENCE / 3:
                 stand_in_line(here.store, waiting, time.time(), _PATIENCE)
@@ -133,7 +133,7 @@ def run_unlock(paths: tuple[str, ...], options: UnlockOptions) -> int:
     here = open_here(options.agent)
     if options.force and not options.reason:
         raise UsageError("--force needs a reason", "it is written down", "agentsync unlock PATH --force --reason 'why'")
-    if options.force and (in_agent_tool(here.repo.environ) or not here.holder.is_human):
+    if options.force and why_no_person(here.repo.environ, here.holder):
         words = " ".join(shell_word(path) for path in paths) or "PATH"
         raise RefusedError(
             "only a person forces a lock", "from the main worktree, with a reason", f"agentsync lock {words} --wait"

@@ -42,12 +42,35 @@ def _print_json(envelope: dict[str, object]) -> None:
 
 def report(error: AgentsyncError, *, as_json: bool) -> None:
     """Print an error where its reader looks for it."""
+    lines = _fitting(error.bare_lines())
     if as_json:
-        facts = {"kind": error.kind, "what": error.what, "why": error.why, "next": error.next_command}
+        why, following = (error.why, error.next_command) if lines == error.bare_lines() else (*lines[1:3], "", "")[:2]
+        facts = {"kind": error.kind, "what": error.what, "why": why, "next": following}
         _print_json({"schema": SCHEMA, "ok": False, "error": facts})
         return
-    for line in error.lines():
-        narrate(line)
+    narrate(f"agentsync: {lines[0]}")
+    for line in lines[1:]:
+        narrate(f"  {line}")
+
+
+def _fitting(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """The lines as they fit where we are: what offers other work is left out where no task is free."""
+    from agentsync.errors import OTHER_WORK, AgentsyncError
+
+    if OTHER_WORK not in lines:
+        return lines
+    import os
+
+    from agentsync.config.load import in_force
+    from agentsync.git.repo import discover
+    from agentsync.state.store import Store
+    from agentsync.tasks.plan import fitting
+
+    try:
+        repo = discover(dict(os.environ))
+        return fitting(repo, in_force(repo), Store(repo.shared_dir, repo.environ).snapshot(), lines)
+    except AgentsyncError:
+        return lines
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -14,6 +14,7 @@ from agentsync.config.trust import approve, configured_commands, is_trusted
 from agentsync.errors import RefusedError, UsageError
 from agentsync.git.repo import discover
 from agentsync.holders.identity import acts_for_an_agent
+from agentsync.holders.per_clone import ignored
 from agentsync.lean import TYPE_CHECKING
 from agentsync.setup.clients.table import CLIENTS
 from agentsync.setup.doctor import examine, mend
@@ -60,12 +61,24 @@ def init(agents: str | None, base: str, yes: bool, dry_run: bool, as_json: bool)
         return 1
     committed = apply(repo, found)
     if committed and not as_json:
-        narrate("done; commit what belongs to the repository:")
-        narrate(f"  git add {' '.join(shell_word(name) for name in committed)} && git commit -m 'Add agentsync'")
-        narrate("then: agentsync doctor, agentsync task add TITLE, git worktree add ../agent-1")
+        _print_commits(committed, ignored(repo, committed))
     elif not as_json:
         narrate("done: hooks installed (agentsync doctor proves them)")
     return 0
+
+
+def _print_commits(written: Sequence[str], per_clone: Sequence[str]) -> None:
+    """The commit to make, and what git ignores: that is for this clone alone, unless a person adds it by force."""
+    shared = [shell_word(name) for name in written if name not in per_clone]
+    own = [shell_word(name) for name in per_clone]
+    if shared:
+        narrate("done; commit what belongs to the repository:")
+        narrate(f"  git add {' '.join(shared)} && git commit -m 'Add agentsync'")
+    if own:
+        narrate(f"{'done; ' if not shared else ''}git ignores {', '.join(per_clone)}:")
+        narrate("  as it is, each worktree of this clone gets its own; or share it, as the rest is:")
+        narrate(f"    git add -f {' '.join(own)} && git commit -m 'Add agentsync for agents'")
+    narrate("then: agentsync doctor, agentsync task add TITLE, git worktree add ../agent-1")
 
 
 def _print_plan(found: Found, plan: Sequence[Step], *, dry_run: bool) -> None:

@@ -17,7 +17,7 @@ from agentsync.gates.say import tell
 from agentsync.git.refs import HEADS
 from agentsync.git.repo import from_hook
 from agentsync.git.run import judging_environment, set_deadline
-from agentsync.holders.identity import in_agent_tool
+from agentsync.holders.identity import why_no_person
 from agentsync.lean import TYPE_CHECKING
 from agentsync.text import one_line
 
@@ -79,10 +79,11 @@ def _observe(hook: str, arguments: Sequence[str], environ: Mapping[str, str]) ->
 def run_hook(hook: str, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one hook of ours: 0, or 1 from a gate that refuses."""
     if environ.get("AGENTSYNC") == "0":
-        if not in_agent_tool(environ):
+        why = why_no_person(environ)
+        if not why:
             return 0
         if hook in INDEX_GATES:
-            tell("agentsync: AGENTSYNC=0 is a person's switch; an agent's tool runs this git, so it does not count")
+            tell(f"agentsync: AGENTSYNC=0 is a person's switch; {why}, so it does not count")
     set_deadline(GATE_SECONDS)
     try:
         return (_observe if hook in OBSERVERS else _gate)(hook, arguments, judging_environment(environ))

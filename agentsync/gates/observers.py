@@ -64,8 +64,10 @@ def _after_checkout(scene: Scene, arguments: Sequence[str]) -> None:
     if unjudged and any(scene.contains(tip, head.commit) for tip in scene.rules.base.commits):
         note_judged(repo, head.branch, head.commit)
     if arguments and is_zero(arguments[0]):
+        from agentsync.holders.per_clone import hand_out
         from agentsync.locks.markers import show_all
 
+        hand_out(repo)
         show_all(repo, scene.rules, scene.snapshot)
         if not scene.holder.is_human:
             tell(f"agentsync: this worktree is {scene.holder.key}; who works on what: agentsync status")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from agentsync.holders.identity import in_agent_tool
+from agentsync.holders.identity import why_no_person
 from agentsync.lean import TYPE_CHECKING
 from agentsync.state.journal import record_event
 from agentsync.text import one_line, show_path
@@ -30,7 +30,7 @@ def tell(line: str) -> None:
 def override_reason(scene: Scene) -> str:
     """A person's reason for an override of this commit; an agent has none."""
     reason = one_line(scene.repo.environ.get(ALLOW, ""))
-    return "" if in_agent_tool(scene.repo.environ) or not scene.holder.is_human else reason
+    return "" if why_no_person(scene.repo.environ, scene.holder) else reason
 
 
 def allowed_by_a_person(scene: Scene, refused: Sequence[Finding], *, told: bool = False) -> bool:
@@ -38,9 +38,7 @@ def allowed_by_a_person(scene: Scene, refused: Sequence[Finding], *, told: bool 
     reason = override_reason(scene)
     if not reason:
         if scene.repo.environ.get(ALLOW):
-            who = (
-                "an agent's tool runs this git" if in_agent_tool(scene.repo.environ) else "this worktree is an agent's"
-            )
+            who = why_no_person(scene.repo.environ, scene.holder)
             tell(f"agentsync: {ALLOW} is a person's override; {who}, so it does not count")
         return False
     if told:
@@ -53,8 +51,10 @@ def allowed_by_a_person(scene: Scene, refused: Sequence[Finding], *, told: bool 
 
 def say_refusal(scene: Scene, hook: str, refused: Sequence[Finding], recovery: Sequence[str] = ()) -> None:
     """Print each refusal with its way on, and journal it."""
+    from agentsync.tasks.plan import fitting
+
     for finding in refused:
-        first, *rest = finding.lines
+        first, *rest = fitting(scene.repo, scene.rules, scene.snapshot, finding.lines)
         tell(f"agentsync: refused: {first}")
         for line in rest:
             tell(f"  {line}")
@@ -69,7 +69,7 @@ def say_refusal(scene: Scene, hook: str, refused: Sequence[Finding], recovery: S
         )
     for line in recovery:
         tell(f"  {line}")
-    if not in_agent_tool(scene.repo.environ) and scene.holder.is_human:
+    if not why_no_person(scene.repo.environ, scene.holder):
         tell("  a person may override, with a reason that is written down:")
         tell(f"  {ALLOW}='why' git commit ...")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agentsync.errors import UsageError
 from agentsync.git.repo import MAIN_WORKTREE
+from agentsync.holders.tools import agent_variable, variable_in_sh
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.text import quoted
 
@@ -12,28 +13,6 @@ if TYPE_CHECKING:
 
 HUMAN = "human:"
 MAX_NAME = 64
-# Variables that agent tools leave in the environment of what they run; any value counts.
-AGENT_TOOL_VARIABLES = (
-    "AI_AGENT",
-    "CURSOR_TRACE_ID",
-    "CURSOR_AGENT",
-    "GEMINI_CLI",
-    "CODEX_SANDBOX",
-    "CODEX_CI",
-    "CODEX_THREAD_ID",
-    "ANTIGRAVITY_AGENT",
-    "AUGMENT_AGENT",
-    "OPENCODE",
-    "OPENCODE_CLIENT",
-    "CLAUDECODE",
-    "CLAUDE_CODE",
-    "COPILOT_CLI",
-    "COPILOT_AGENT_SESSION_ID",
-    "COPILOT_MODEL",
-    "COPILOT_ALLOW_ALL",
-    "COPILOT_GITHUB_TOKEN",
-    "OMX_TEAM_WORKER",
-)
 
 
 class Holder(NamedTuple):
@@ -55,13 +34,30 @@ class Holder(NamedTuple):
 
 def in_agent_tool(environ: Mapping[str, str]) -> bool:
     """Whether an agent's tool runs us."""
-    return any(environ.get(name) for name in AGENT_TOOL_VARIABLES)
+    return bool(agent_variable(environ))
 
 
 def acts_for_an_agent(environ: Mapping[str, str]) -> bool:
     """Whether an agent runs us: its tool does, or it gave its name. What only a person may do is refused then."""
-    name = environ.get("AGENTSYNC_AGENT", "")
-    return in_agent_tool(environ) or bool(name and not name.startswith(HUMAN))
+    return bool(why_no_person(environ))
+
+
+def why_no_person(environ: Mapping[str, str], holder: Holder | None = None) -> str:
+    """Why a person's words (`AGENTSYNC=0`, `AGENTSYNC_ALLOW`) do not count here; empty where a person acts.
+
+    With `holder`, whose worktree it is counts too.
+    """
+    variable, name = agent_variable(environ), environ.get("AGENTSYNC_AGENT", "")
+    if variable:
+        return f"an agent's tool runs this git (it sets {variable})"
+    if name and not name.startswith(HUMAN):
+        return "AGENTSYNC_AGENT names an agent"
+    return "" if holder is None or holder.is_human else "this worktree is an agent's"
+
+
+def no_person_in_sh() -> str:
+    """The same for the shims, to stand in double quotes: what it expands to is empty where a person acts."""
+    return variable_in_sh() + f"${{AGENTSYNC_AGENT##{HUMAN}*}}"
 
 
 def _is_plain(char: str) -> bool:

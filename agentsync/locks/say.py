@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from agentsync.errors import OTHER_WORK
 from agentsync.lean import TYPE_CHECKING
 from agentsync.text import one_line, quoted, shell_path, shell_word, show_duration, show_path, show_time
 
@@ -15,7 +16,25 @@ if TYPE_CHECKING:
     from agentsync.locks.query import Held
     from agentsync.locks.touching import Touch
 
-WAYS_ON = "agentsync task next --claim"
+_OFFER = "take other work:"
+
+
+def without_other_work(lines: Sequence[str]) -> tuple[str, ...]:
+    """The lines of a refusal where no task is free: what offers one is left out, and who has which named if need be."""
+    kept = [line for line in lines if line != OTHER_WORK]
+    if len(kept) == len(lines):
+        return tuple(lines)
+    done: list[str] = []
+    for at, line in enumerate(kept):
+        head, offers, _ = line.partition(_OFFER)
+        head = head.removesuffix("or ").removesuffix("else ").rstrip(" ,;")
+        if offers and not head:
+            done += ["no other task is free; who has which:", "agentsync task list"]
+        elif offers:
+            done.append(head + (":" if at + 1 < len(kept) else ""))
+        else:
+            done.append(line)
+    return tuple(done)
 
 
 def target_word(target: Target) -> str:
@@ -46,7 +65,7 @@ def refusal_lines(helds: Sequence[Held]) -> list[str]:
     if len(helds) > 5:
         lines.append(f"and {len(helds) - 5} more: agentsync lock")
     words = " ".join(target_word(held.lock.target) for held in helds[:3])
-    return [*lines, "wait for it, or take other work:", f"agentsync lock {words} --wait", WAYS_ON]
+    return [*lines, "wait for it, or take other work:", f"agentsync lock {words} --wait", OTHER_WORK]
 
 
 def in_line_lines(targets: Sequence[Target], ahead: str) -> list[str]:
@@ -56,7 +75,7 @@ def in_line_lines(targets: Sequence[Target], ahead: str) -> list[str]:
         f"{one_line(ahead, 80)} waits for {show_target(targets[0])} already",
         "first come, first served: wait too, or take other work:",
         f"agentsync lock {words} --wait",
-        WAYS_ON,
+        OTHER_WORK,
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from mcp.server import MCPServer
@@ -35,35 +35,29 @@ class Tools:
         self._repo = repo
         self._agent = agent
 
-    def _at(self, repo: str) -> Scene:
-        return tools.open_at(repo or self._repo, self._agent, os.environ)
+    def _answer(self, repo: str, doing: Callable[[Scene], Facts]) -> Facts:
+        return tools.answered(lambda: tools.open_at(repo or self._repo, self._agent, os.environ), doing)
 
-    @tools.result
     def status(self, paths: Sequence[str] = (), repo: str = "") -> Facts:
         """Who works on what, and news for you; with paths (ask before editing): who locks or edits each."""
-        return tools.status(self._at(repo), list(paths))
+        return self._answer(repo, lambda scene: tools.status(scene, list(paths)))
 
-    @tools.result
     def state(self) -> Facts:
         """Who works on what, and what is new; to look at it takes no news away."""
-        return tools.status(self._at(""), [], noted=False)
+        return self._answer("", lambda scene: tools.status(scene, [], noted=False))
 
-    @tools.result
     def lock_paths(self, paths: Sequence[str], reason: str = "", repo: str = "") -> Facts:
         """Lock files, folders or @resources: all or none."""
-        return tools.lock_paths(self._at(repo), list(paths), reason)
+        return self._answer(repo, lambda scene: tools.lock_paths(scene, list(paths), reason))
 
-    @tools.result
     def unlock_paths(self, paths: Sequence[str] = (), repo: str = "") -> Facts:
         """Give your locks back once committed; all without paths."""
-        return tools.unlock_paths(self._at(repo), list(paths))
+        return self._answer(repo, lambda scene: tools.unlock_paths(scene, list(paths)))
 
-    @tools.result
     def claim_task(self, task: str = "", surface: str = "", repo: str = "") -> Facts:
         """Claim a task, or the next free one; surface "desktop": tasks without files."""
-        return tools.claim_task(self._at(repo), task, surface)
+        return self._answer(repo, lambda scene: tools.claim_task(scene, task, surface))
 
-    @tools.result
     def update_task(
         self,
         task: str,
@@ -75,22 +69,19 @@ class Tools:
     ) -> Facts:
         """Report progress on your claimed task, finish it, or give it back."""
         spent = Spent(tokens, f"{cost_usd:.4f}" if cost_usd else "")
-        return tools.update_task(self._at(repo), task, state, note, spent)
+        return self._answer(repo, lambda scene: tools.update_task(scene, task, state, note, spent))
 
-    @tools.result
     def list_tasks(self, repo: str = "") -> Facts:
         """Every task and who has it."""
-        return {"tasks": tools.task_rows(self._at(repo))}
+        return self._answer(repo, lambda scene: {"tasks": tools.task_rows(scene)})
 
-    @tools.result
     def reserve_migration_number(self, name: str, series: str = "", repo: str = "") -> Facts:
         """Reserve the next migration number; returns the paths to create."""
-        return tools.reserve_number(self._at(repo), name, series)
+        return self._answer(repo, lambda scene: tools.reserve_number(scene, name, series))
 
-    @tools.result
     def forecast_conflicts(self, repo: str = "") -> Facts:
         """Merge conflicts to come with other worktrees and base."""
-        return tools.forecast_conflicts(self._at(repo))
+        return self._answer(repo, lambda scene: tools.forecast_conflicts(scene))
 
 
 def build(repo: str, agent: str) -> MCPServer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 
 from agentsync.errors import AgentsyncError, NoRepositoryError, UsageError
@@ -19,6 +18,7 @@ from agentsync.locks.query import all_locks, locks_on
 from agentsync.locks.say import holding, show_target
 from agentsync.locks.targets import target_of
 from agentsync.locks.touching import touching
+from agentsync.mcp.words import for_tools
 from agentsync.migrations.numbers import reserve_next
 from agentsync.migrations.series import all_series, show_series
 from agentsync.news import news
@@ -31,6 +31,7 @@ from agentsync.tasks.plan import (
     claim_by_name,
     claims_by_id,
     finish_task,
+    fitting,
     next_task,
     plan_now,
     read_plan,
@@ -40,24 +41,21 @@ from agentsync.text import one_line, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import ParamSpec
 
-    Words = ParamSpec("Words")
     Facts = dict[str, object]
 
 
-def result(tool: Callable[Words, Facts]) -> Callable[Words, Facts]:
-    """A tool that answers `ok`, or what was refused, why, and what to do next."""
-
-    @functools.wraps(tool)
-    def wrapped(*words: Words.args, **named: Words.kwargs) -> Facts:
-        try:
-            return {"ok": True, **tool(*words, **named)}
-        except AgentsyncError as error:
-            lines = [line.strip() for line in error.lines()[1:]]
-            return {"ok": False, "what": error.what, "next": lines}
-
-    return wrapped
+def answered(opening: Callable[[], Scene], doing: Callable[[Scene], Facts]) -> Facts:
+    """What a tool answers: `ok` and its facts, or what was refused and what to do next, named by tools."""
+    scene = None
+    try:
+        scene = opening()
+        return {"ok": True, **doing(scene)}
+    except AgentsyncError as error:
+        lines = error.bare_lines()
+        if scene is not None:
+            lines = fitting(scene.repo, scene.rules, scene.store.snapshot(), lines)
+        return {"ok": False, "what": error.what, "next": [for_tools(line) for line in lines[1:]]}
 
 
 def open_at(repo: str, agent: str, environ: Mapping[str, str]) -> Scene:
@@ -90,7 +88,8 @@ def status(scene: Scene, paths: list[str], *, noted: bool = True) -> Facts:
     if not paths:
         rows = overview(scene.repo, scene.rules, scene.store.snapshot())
         keys = ("worktree", "path", "agent", "branch", "tasks", "locks", "conflicts", "dirty")
-        return {"agent": scene.holder.key, "base": scene.rules.base.name, "news": news(scene, noted=noted),
+        fresh = [for_tools(line) for line in news(scene, noted=noted)]
+        return {"agent": scene.holder.key, "base": scene.rules.base.name, "news": fresh,
                 "worktrees": [{key: row._asdict()[key] for key in keys} for row in rows]}  # fmt: skip
     found: list[Facts] = []
     for word in paths:
@@ -181,7 +180,7 @@ def forecast_conflicts(scene: Scene) -> Facts:
     base = scene.rules.base.name
     rows = []
     for one in mine:
-        advice = " ".join(line.strip() for line in clash_lines(one, own, base))
+        advice = " ".join(for_tools(line.strip()) for line in clash_lines(one, own, base))
         paths = [show_path(os.fsencode(path.path)) for path in one.paths]
         rows.append({"between": [one.one, one.other], "paths": paths, "advice": advice})
     return {"conflicts": rows}

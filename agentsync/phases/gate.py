@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agentsync.config.patterns import matches
+from agentsync.errors import OTHER_WORK
 from agentsync.judging.verdict import Finding, Transition, Verdict
 from agentsync.lean import TYPE_CHECKING
 from agentsync.phases.phase import Phase, current_phase, may_change
@@ -39,7 +40,7 @@ def phase_finding(phase: Phase, path: bytes) -> Finding:
     whose = f", by {phase.agent}" if phase.agent else ""
     lines = (
         f"{show_path(path)} changes only in phase integration; the phase is {phase.name}{since}{whose}",
-        "leave it out of this commit; a person switches phases (agentsync phase integration --agent NAME):",
-        "agentsync task next --claim",
+        "leave it out; a person switches phases (agentsync phase integration --agent NAME); or take other work:",
+        OTHER_WORK,
     )
     return Finding("phases", lines, path)

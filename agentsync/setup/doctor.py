@@ -7,7 +7,7 @@ import shutil
 import time
 from pathlib import Path
 
-from agentsync.config.base import configured_name, default_branch, unknown_base
+from agentsync.config.base import configured_name, default_branch, find_base, unknown_base
 from agentsync.config.load import in_force_or_last
 from agentsync.errors import AgentsyncError, DamagedError
 from agentsync.files import read_or_empty
@@ -16,6 +16,7 @@ from agentsync.git.hooks_path import SHARED
 from agentsync.git.refs import worktrees
 from agentsync.git.repo import Repo, git_elsewhere, git_version
 from agentsync.git.run import LOCAL_VARIABLES
+from agentsync.holders.per_clone import ignored
 from agentsync.holders.registry import acting_holder
 from agentsync.judging.scene import Scene
 from agentsync.lean import TYPE_CHECKING, NamedTuple
@@ -34,8 +35,8 @@ from agentsync.setup.hooks import (
     shared_shim,
     shim,
 )
-from agentsync.setup.init import template
 from agentsync.setup.review import unsaved_settings
+from agentsync.setup.rules import RULES, lacking, spread, template
 from agentsync.state.journal import read_events
 from agentsync.state.restore import read_whole, restore
 from agentsync.state.store import LOST, Store
@@ -190,16 +191,27 @@ def _worktree(repo: Repo, worktree: Worktree) -> list[Check]:
         checks.append(Check("bad", f"{where}: {', '.join(silent)} never fire{why}", fix))
     else:
         checks.append(Check("ok", f"{where}: all {len(OURS)} hooks fire"))
-    block = blocks.find(read_or_empty(Path(top) / "AGENTS.md").decode("utf-8", "replace"))
+    checks += _without_ours(repo, worktree)
+    block = blocks.find(read_or_empty(Path(top) / RULES).decode("utf-8", "replace"))
     if block is None:
-        checks.append(
-            Check("warn", f"{where}: its AGENTS.md has no rules for agents", "git merge the base branch there")
-        )
+        pass  # said above
     elif block.edited:
         checks.append(Check("warn", f"{where}: the rules in AGENTS.md were changed by hand", "keep, or agentsync init"))
     elif block.body.replace("\r\n", "\n") != template("AGENTS.md"):
         checks.append(Check("warn", f"{where}: the rules in AGENTS.md are from another version", "agentsync init"))
     return checks
+
+
+def _without_ours(repo: Repo, worktree: Worktree) -> list[Check]:
+    """The rules and clients' hooks that a worktree lacks, and how they come there: by a merge, or from us."""
+    there = Repo(os.path.realpath(worktree.top), worktree.git_dir, repo.common_dir, repo.environ)
+    lacks = lacking(there)
+    own = ignored(there, [name for name, _ in lacks])
+    merge = f"git -C {shell_word(there.top)} merge {shell_word(find_base(repo).name)}"
+    return [
+        Check("warn", f"{one_line(there.top)}: {what}", "agentsync doctor --fix" if name in own else merge)
+        for name, what in lacks
+    ]
 
 
 def _driver(repo: Repo) -> Check:
@@ -230,6 +242,9 @@ def _clients(repo: Repo) -> list[Check]:
         else:
             note = f" ({one.client.note})" if one.client.note else ""
             checks.append(Check("ok", f"{one.client.name}: {one.path}{note}"))
+        if one.client.file in ignored(repo, [one.client.file]):
+            what = f"{one.client.name}: git ignores {one.client.file}, so only worktrees of this clone have it"
+            checks.append(Check("warn", what, f"git add -f {shell_word(one.client.file)}"))
     if any(one.client.hooks for one in found) and not shutil.which(COMMAND, path=repo.environ.get("PATH")):
         checks.append(
             Check("bad", f"{COMMAND} is not on PATH: agents' hooks allow everything", "pipx install agentsync-hooks")
@@ -252,7 +267,7 @@ def mend(repo: Repo) -> list[str]:
     touched = [*install_hooks(repo, plan_hooks(repo)), *_set_damaged_state_aside(repo)]
     install_drivers(repo)
     add_excludes(repo)
-    return touched
+    return touched + spread(repo)
 
 
 def _set_damaged_state_aside(repo: Repo) -> list[str]:

@@ -10,7 +10,7 @@ from agentsync.files import read_or_empty, write_whole
 from agentsync.git.hooks_path import MARK, SETTINGS, SHARED, Setting, settings
 from agentsync.git.refs import is_reftable
 from agentsync.git.repo import Repo, git_version
-from agentsync.holders.identity import AGENT_TOOL_VARIABLES
+from agentsync.holders.identity import no_person_in_sh
 from agentsync.lean import NamedTuple
 from agentsync.setup.resources import HOOKS, LIBRARY
 from agentsync.text import shell_word
@@ -101,7 +101,7 @@ def shim(name: str, previous: str = "") -> bytes:
     python = os.path.realpath(sys.executable) if not _in_venv() else sys.executable
     for key, value in (("PYTHON", python), ("LIBRARY", str(LIBRARY)), ("PREVIOUS", previous)):
         text = text.replace(f"@{key}@", shell_word(value))
-    text = text.replace("@AGENT_TOOL@", "".join(f"${{{name}-}}" for name in AGENT_TOOL_VARIABLES))
+    text = text.replace("@AGENT_TOOL@", no_person_in_sh())
     return text.encode("utf-8", "surrogateescape")
 
 

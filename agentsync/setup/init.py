@@ -11,19 +11,19 @@ from agentsync.config.base import find_base, unknown_base
 from agentsync.config.load import init_copy, parse_text
 from agentsync.config.schema import FILE, SETTINGS
 from agentsync.errors import UsageError
-from agentsync.files import read_or_empty, write_whole
+from agentsync.files import write_whole
 from agentsync.git.arrivals import begin
 from agentsync.git.refs import HEADS, head_of
 from agentsync.git.repo import Repo
+from agentsync.holders.per_clone import ignored
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.migrations.series import all_series, show_series
-from agentsync.setup import blocks
 from agentsync.setup.clients.install import Planned, detected, plan, write
 from agentsync.setup.clients.table import FAZM
 from agentsync.setup.drivers import install_drivers
 from agentsync.setup.excludes import LINES, add_excludes, exclude_file
 from agentsync.setup.hooks import Plan, install_hooks, plan_hooks
-from agentsync.setup.resources import TEMPLATES
+from agentsync.setup.rules import RULES, rules_files, spread, write_rules
 from agentsync.text import quoted
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ REGENERATE_HINTS = (
     "Gemfile.lock",
     "composer.lock",
 )
+
+
+_SETTINGS = "the settings, each with a comment"
 
 
 class Found(NamedTuple):
@@ -124,16 +127,18 @@ def steps(repo: Repo, found: Found) -> list[Step]:
              committed=one.client is not FAZM)
         for one in found.clients if one.changes
     ]  # fmt: skip
-    if found.has_config:
-        return common + clients
-    files = [
-        Step(FILE, "the settings, each with a comment", committed=True),
-        Step("AGENTS.md", "rules for agents, in a block of its own", committed=True),
-        Step("CLAUDE.md", "imports AGENTS.md", committed=True),
+    rules = [
+        Step(name, "rules for agents, in a block of its own" if name == RULES else f"imports {RULES}", committed=True)
+        for name in rules_files(repo, [one.client.name for one in found.clients])
     ]
-    if any(one.client.name == "gemini" for one in found.clients):
-        files.append(Step("GEMINI.md", "imports AGENTS.md", committed=True))
-    return common + files + clients
+    own = set(ignored(repo, [step.path for step in (*rules, *clients) if not os.path.isabs(step.path)]))
+    if found.has_config:
+        rules = [step for step in rules if step.path in own]
+    files = [*rules, *clients] if found.has_config else [Step(FILE, _SETTINGS, committed=True), *rules, *clients]
+    return common + [
+        step._replace(why=f"{step.why}; git ignores it, so each worktree gets its own", committed=False)
+        if step.path in own else step for step in files
+    ]  # fmt: skip
 
 
 def config_text(repo: Repo, found: Found) -> str:
@@ -167,17 +172,6 @@ def config_text(repo: Repo, found: Found) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _block_into(repo: Repo, name: str, body: str, head: str) -> None:
-    path = Path(repo.top) / name
-    data = read_or_empty(path)
-    text = data.decode("utf-8", "surrogateescape") if data else head
-    write_whole(path, blocks.put(text, body).encode("utf-8", "surrogateescape"))
-
-
-def _imports_agents(text: str) -> bool:
-    return "@AGENTS.md" in text or "@./AGENTS.md" in text
-
-
 def apply(repo: Repo, found: Found) -> list[str]:
     """Do what `steps` says; doing it again changes nothing. Returns the committed files."""
     begin(repo)
@@ -189,28 +183,19 @@ def apply(repo: Repo, found: Found) -> list[str]:
     top = os.path.join(os.path.realpath(repo.top), "")
     places = [os.path.realpath(one.path) for one in found.clients if one.changes]
     clients = [place.removeprefix(top) for place in places if place.startswith(top)]
-    if found.has_config:
-        return clients
-    config = Path(repo.top) / FILE
-    if not config.exists():
-        write_whole(config, config_text(repo, found).encode())
-    text = config.read_bytes()
-    parse_text(text, FILE)
-    write_whole(Path(init_copy(repo)), text)
-    _block_into(repo, "AGENTS.md", template("AGENTS.md"), template("AGENTS.head.md"))
-    claude = Path(repo.top) / "CLAUDE.md"
-    same = claude.exists() and (Path(repo.top) / "AGENTS.md").samefile(claude)
-    importing = [] if same else ["CLAUDE.md"]
-    importing += ["GEMINI.md"] if any(one.client.name == "gemini" for one in found.clients) else []
-    for name in importing:
-        if not _imports_agents(read_or_empty(Path(repo.top) / name).decode("utf-8", "replace")):
-            _block_into(repo, name, template(name), "")
-    return [FILE, "AGENTS.md", *importing, *clients]
-
-
-def template(name: str) -> str:
-    """A file of `templates/`."""
-    return (TEMPLATES / name).read_text(encoding="utf-8")
+    if not found.has_config:
+        config = Path(repo.top) / FILE
+        if not config.exists():
+            write_whole(config, config_text(repo, found).encode())
+        text = config.read_bytes()
+        parse_text(text, FILE)
+        write_whole(Path(init_copy(repo)), text)
+        rules = rules_files(repo, [one.client.name for one in found.clients])
+        for name in rules:
+            write_rules(repo, name)
+        clients = [FILE, *rules, *clients]
+    spread(repo)
+    return clients
 
 
 def summary(found: Found) -> Mapping[str, object]:

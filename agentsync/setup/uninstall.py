@@ -16,6 +16,7 @@ from agentsync.setup.clients.install import take_out as take_out_of_clients
 from agentsync.setup.drivers import remove_drivers
 from agentsync.setup.excludes import ENV_FILE, remove_excludes
 from agentsync.setup.hooks import remove_hooks
+from agentsync.setup.rules import take_back
 from agentsync.state.store import Store
 
 
@@ -24,7 +25,7 @@ def uninstall(repo: Repo) -> list[str]:
     store = Store(repo.shared_dir, repo.environ)
     take_away(repo, [held.lock for held in all_locks(repo, store.snapshot())])
     touched = remove_hooks(repo) + remove_drivers(repo)
-    touched += remove_excludes(repo) + take_out_of_clients(repo)
+    touched += remove_excludes(repo) + take_back(repo) + take_out_of_clients(repo)
     repo.git("config", "--unset-all", "agentsync.base", ok=())
     repo.git("config", "--remove-section", "agentsync", ok=())
     if os.path.isdir(os.path.join(repo.shared_dir, ROOM)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from agentsync.errors import RefusedError
+from agentsync.errors import OTHER_WORK, RefusedError
 from agentsync.git.objects import cat_file
 from agentsync.git.refs import head_of, resolve_ref
 from agentsync.git.repo import Repo
@@ -159,7 +159,7 @@ def refused_claim(claim: Claim) -> RefusedError:
     return RefusedError(
         f"task {claim.id} {quoted(claim.title, 80)} is {taken_line(claim)}",
         "take other work:",
-        "agentsync task next --claim",
+        OTHER_WORK,
     )
 
 

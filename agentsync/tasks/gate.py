@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from agentsync.errors import OTHER_WORK
 from agentsync.git.repo import read_line
 from agentsync.holders.registry import private_file, write_private
 from agentsync.judging.verdict import Finding, Transition, Verdict, firm
@@ -116,7 +117,7 @@ def _taken(scene: Scene, claim: Claim) -> Finding:
         f"task {claim.id} {quoted(claim.title, 80)} is {taken_line(claim)}",
         "this commit marks it in TASKS.md; take that line back, or take other work:",
         "git restore --staged --worktree TASKS.md",
-        "agentsync task next --claim",
+        OTHER_WORK,
     )
     return Finding("claims", lines, FILE, level=firm(scene.rules.config))
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 
-from agentsync.errors import RefusedError, UsageError
+from agentsync.errors import OTHER_WORK, AgentsyncError, RefusedError, UsageError
 from agentsync.files import read_or_empty, write_whole
 from agentsync.git.refs import HEADS, worktrees
 from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.locks.say import without_other_work
 from agentsync.state.store import Change, Snapshot
 from agentsync.tasks.claims import (
     Claim,
@@ -20,7 +21,7 @@ from agentsync.tasks.claims import (
     take_claim,
 )
 from agentsync.tasks.grammar import FILE, Task, decode, duplicates, encode, find, mark_done, parse
-from agentsync.tasks.rules import available
+from agentsync.tasks.rules import Waiting, available
 from agentsync.text import one_line, quoted, shell_word
 
 if TYPE_CHECKING:
@@ -157,9 +158,7 @@ def next_task(repo: Repo, store: Store, rules: InForce, holder: Holder, surface:
     _require_room(repo, rules)
 
     def choose(snapshot: Snapshot) -> tuple[str, str, tuple[str, ...]]:
-        claims = claims_by_id(repo, rules, snapshot)
-        done = done_ids(repo, rules, tasks, list(claims.values()))
-        free, waiting = available(tasks, done, holders_and_files(claims))
+        free, waiting = _free(repo, rules, snapshot, tasks)
         free = [one for one in free if one.surface == surface]
         if not free:
             others = [one for one in waiting if one.task.surface == surface]
@@ -172,6 +171,26 @@ def next_task(repo: Repo, store: Store, rules: InForce, holder: Holder, surface:
     return require_task(tasks, choose(store.snapshot())[0])
 
 
+def _free(repo: Repo, rules: InForce, snapshot: Snapshot, tasks: Sequence[Task]) -> tuple[list[Task], list[Waiting]]:
+    claims = claims_by_id(repo, rules, snapshot)
+    done = done_ids(repo, rules, tasks, list(claims.values()))
+    return available(tasks, done, holders_and_files(claims))
+
+
+def fitting(repo: Repo, rules: InForce, snapshot: Snapshot, lines: Sequence[str]) -> tuple[str, ...]:
+    """The lines of a refusal as they fit now: other work is offered only where `task next` would hand some out."""
+    if OTHER_WORK not in lines:
+        return tuple(lines)
+    try:
+        _require_room(repo, rules)
+        tasks = plan_now(repo, rules)
+        twice = duplicates(tasks)
+        free, _ = _free(repo, rules, snapshot, [one for one in tasks if one.id.lower() not in twice])
+    except AgentsyncError:  # `task next` would say why
+        return without_other_work(lines)
+    return tuple(lines) if any(not one.surface for one in free) else without_other_work(lines)
+
+
 def claim_by_name(
     repo: Repo, store: Store, rules: InForce, holder: Holder, name: str, files: tuple[str, ...]
 ) -> tuple[Claim, Task | None]:
@@ -182,7 +201,7 @@ def claim_by_name(
     tasks = read_plan(repo, rules)
     found = require_task(tasks, name) if not files else find(tasks, name)
     if found and (found.done or landed_ids(repo, rules).get(found.id.lower())):
-        raise RefusedError(f"task {found.id} is done already", "", "agentsync task next --claim")
+        raise RefusedError(f"task {found.id} is done already", "take other work:", OTHER_WORK)
     chosen = (found.id, found.title, files or found.files) if found else (name, name, files)
     surface = found.surface if found else ""
     return take_claim(repo, store, rules, holder, lambda _: chosen, surface), found

@@ -12,6 +12,7 @@ from agentsync.files import read_or_empty, write_whole
 from agentsync.git.refs import HEADS, head_of, resolve_ref, worktrees
 from agentsync.git.repo import Repo, around
 from agentsync.holders.identity import validate_agent
+from agentsync.holders.per_clone import hand_out
 from agentsync.landing.branches import note_made
 from agentsync.landing.room import last_lines, run_command
 from agentsync.lean import TYPE_CHECKING, NamedTuple
@@ -158,7 +159,8 @@ def furnish(repo: Repo, rules: InForce, place: str, name: str) -> tuple[list[str
 
 def _files(repo: Repo, place: str, name: str) -> list[str]:
     notes = []
-    copied = copy_included(repo, place)
+    inside = around({**repo.environ}, place)
+    copied = [*copy_included(repo, place), *(hand_out(inside) if inside else ())]
     if copied:
         shown = ", ".join(one_line(path, 60) for path in copied[:5])
         notes.append(f"copied {shown}" + (f" and {len(copied) - 5} more" if len(copied) > 5 else ""))

@@ -92,7 +92,7 @@ def trial(client: str, program: Path, folder: Path) -> list[str]:
 
 def main() -> int:
     """Print a line a client."""
-    bins = Path(sys.argv[1])
+    bins = Path(os.path.abspath(sys.argv[1]))  # each client starts in a folder of its own
     failed = False
     for client in ("claude", "codex", "gemini", "copilot"):
         program = bins / client

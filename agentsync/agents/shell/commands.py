@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
 from agentsync.agents.shell.lexer import Token, tokens_of
@@ -28,6 +29,8 @@ _RESERVED = {
     "coproc",
 }
 _SHELLS = {"sh", "bash", "zsh", "dash", "ksh"}
+_PLACEHOLDER = "{}"
+_MOST_FED = 16
 _DEEPEST = 8  # scripts within scripts; deeper ones are let through
 MOST_TOKENS = 20_000  # what follows in a longer script is let through
 # Programs that run another: how many words of their own follow, beside options; and their options with a value.
@@ -35,6 +38,7 @@ _WRAPPERS: dict[str, tuple[int, str]] = {
     "command": (0, ""), "builtin": (0, ""), "exec": (0, "a"), "nohup": (0, ""), "setsid": (0, ""), "env": (0, "uCS"),
     "nice": (0, "n"), "ionice": (0, "cnp"), "timeout": (1, "ks"), "sudo": (0, "ugpChDRT"), "doas": (0, "uC"),
     "stdbuf": (0, "ioe"), "xargs": (0, "adEILnPs"), "caffeinate": (0, "tw"), "npx": (0, "pc"), "bunx": (0, ""),
+    "busybox": (0, ""),
 }  # fmt: skip
 _RUNNERS = {"uv", "poetry", "pipenv", "pdm", "hatch", "rye"}  # `uv run PROGRAM`
 _LONG_VALUED = {"--user", "--group", "--unset", "--chdir", "--adjustment", "--signal", "--kill-after", "--class",
@@ -45,7 +49,8 @@ class Command(NamedTuple):
     """One program with its words (the first is its name) as far as they are known.
 
     `folder` is empty where only a running shell could tell. `literal` holds for each word whether it is what the
-    program gets. `writes` are the targets of output redirections that are known, `bodies` its here-documents.
+    program gets. `writes` are the targets of output redirections that are known, `bodies` its here-documents, `fed`
+    what `xargs` hands it of what another prints: the words of `echo`, the folders that `find` walks.
     """
 
     words: tuple[str, ...]
@@ -54,6 +59,7 @@ class Command(NamedTuple):
     writes: tuple[str, ...]
     folder: str
     bodies: tuple[str, ...] = ()
+    fed: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -131,15 +137,17 @@ class _Reader:
         self._command(words, [] if compares else writes, bodies)
 
     def _command(self, words: Sequence[Token], writes: Sequence[str], bodies: Sequence[str]) -> None:
+        fed = _printed(self.found[-1]) if self.found and any(token.text == "xargs" for token in words) else ()
         variables, words, folder = _unwrapped(words, self.folder)
         if not (words or variables or writes):
             return
         texts, literal = tuple(token.text for token in words), tuple(token.literal for token in words)
-        command = Command(texts, literal, tuple(variables), tuple(writes), folder, tuple(bodies))
-        self.found.append(command)
-        self._change_folder(command)
-        for script in _inner_scripts(command):
-            self._script(script)
+        command = Command(texts, literal, tuple(variables), tuple(writes), folder, tuple(bodies), fed)
+        for one in _placeholders_filled(command):
+            self.found.append(one)
+            self._change_folder(one)
+            for script in _inner_scripts(one):
+                self._script(script, one.variables)
 
     def _change_folder(self, command: Command) -> None:
         if command.name == "popd":
@@ -151,9 +159,37 @@ class _Reader:
             certain = bool(places) and all(command.literal) and places[0] != "-" and bool(self.folder)
             self.folder = os.path.normpath(os.path.join(self.folder, places[0])) if certain else ""
 
-    def _script(self, script: str) -> None:
+    def _script(self, script: str, inherited: tuple[tuple[str, str], ...] = ()) -> None:
+        """Read a script within the script, whose programs have the variables of what runs it."""
         if self.depth < _DEEPEST:
-            self.found += _Reader(self.folder, self.depth + 1).read(tokens_of(script))
+            inner = _Reader(self.folder, self.depth + 1).read(tokens_of(script))
+            self.found += [one._replace(variables=inherited + one.variables) if inherited else one for one in inner]
+
+
+def _printed(command: Command) -> tuple[str, ...]:
+    """Paths that a command prints for certain, for the `xargs` behind it."""
+    words = [word for word, literal in command.operands if literal]
+    if command.name == "find":
+        return tuple(itertools.takewhile(lambda word: word[:1] not in ("(", "!"), words))
+    return tuple(words) if command.name in ("echo", "printf") else ()
+
+
+def _placeholders_filled(command: Command) -> list[Command]:
+    """The commands that `xargs -I{}` runs: one for each path that it is fed."""
+    if not command.fed or not any(_PLACEHOLDER in word for word in command.words):
+        return [command]
+    return [
+        command._replace(words=tuple(word.replace(_PLACEHOLDER, path) for word in command.words), fed=())
+        for path in command.fed[:_MOST_FED]
+    ]
+
+
+def agentsync_words(command: Command) -> list[str]:
+    """The words after `agentsync`, however it is started; empty for another program."""
+    words = command.known
+    if command.name.startswith("python") and words[:2] == ["-m", "agentsync"]:
+        return words[2:]
+    return words if command.name in ("agentsync", "agentsync-hooks") else []
 
 
 def _reserved(words: Sequence[Token]) -> int:

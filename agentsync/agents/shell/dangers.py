@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 
-from agentsync.agents.shell.commands import Command, commands_of
+from agentsync.agents.shell.commands import Command, agentsync_words, commands_of
 from agentsync.agents.shell.git_words import Git, parse_git, scripts_in, setting_changed, skips_hooks
 from agentsync.agents.shell.writes import writes_of
+from agentsync.holders.identity import HUMAN
 from agentsync.lean import TYPE_CHECKING, NamedTuple
-from agentsync.text import quoted
+from agentsync.text import one_line, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,18 +29,21 @@ _NEEDS_NO_HOOKS = {
 _CANNOT_WRITE = _NEEDS_NO_HOOKS - {"clone", "init", "fetch", "remote", "reflog", "fsck", "archive"}
 _LISTS = {"branch", "tag"}  # with no words but these:
 _LIST_WORDS = {"-l", "--list", "-a", "-v", "-vv", "-r", "--show-current"}
+_STASH_READS = {"list", "show", "create"}
+_HEX = set("0123456789abcdef")
 GATES = "the gates judge again at the ref and at the push; a refusal says how to go on:"
 
 
 class Surroundings(NamedTuple):
     """Where a command runs: the names of base and of the branch checked out, and folders that are not to be touched.
 
-    `guarded` are absolute paths: the shared state and the hooks.
+    `guarded` are absolute paths: the shared state and the hooks. `shared`: other worktrees have the same stash.
     """
 
     base: str
     branch: str
     guarded: tuple[str, ...]
+    shared: bool = False
 
 
 class Danger(NamedTuple):
@@ -79,20 +83,41 @@ def _judged(command: Command, around: Around) -> Iterator[Danger]:
             yield from dangers_in(script, "" if git.subcommand == "submodule" else folder, around)
 
 
+# Our own variables: those that an agent may set in a command, and what is said of others.
+_SETTABLE = {"AGENTSYNC_PORT", "AGENTSYNC_DB", "AGENTSYNC_DEBUG"}
+_SWITCHES = {
+    "AGENTSYNC": "AGENTSYNC=0 switches the gates off",
+    "AGENTSYNC_PROBE": "AGENTSYNC_PROBE lets the hooks answer doctor instead of judging",
+}
+_PERSONS = {
+    "AGENTSYNC_ALLOW": "AGENTSYNC_ALLOW is a person's override",
+    "AGENTSYNC_AGENT": "AGENTSYNC_AGENT names a person",
+}
+
+
 def _by_variable(command: Command) -> Iterator[Danger]:
     for name, value in command.variables:
-        if name == "AGENTSYNC" and value == "0":
-            yield _switched_off("AGENTSYNC=0 switches the gates off")
-        elif name == "AGENTSYNC_ALLOW" and value:
+        if _is_ours(name, value) and name in _PERSONS:
             yield Danger(
-                "AGENTSYNC_ALLOW is a person's override",
-                "an agent's does not count; ask the person to run the command, or take other work:",
-                "agentsync task next --claim",
+                _PERSONS[name],
+                "an agent's does not count; ask the person to run the command; who works on what:",
+                "agentsync status",
             )
+        elif _is_ours(name, value):
+            yield _switched_off(_SWITCHES.get(name, f"{one_line(name, 60)} is agentsync's own"))
         elif name == "SKIP" and "agentsync" in value:
             yield _switched_off(f"SKIP={quoted(value, 60)} switches the gates off")
-        elif name.startswith("GIT_CONFIG") and any(_is_hook_key(part) for part in _keys_in(value)):
+        elif name.startswith("GIT_CONFIG") and any(map(_is_given_key, _keys_in(value))):
             yield _switched_off(f"{name} switches the hooks off")
+
+
+def _is_ours(name: str, value: str) -> bool:
+    """Whether a variable is a switch of ours, with this value, that is not an agent's to set."""
+    if name == "AGENTSYNC":
+        return value == "0"
+    if name == "AGENTSYNC_AGENT":
+        return value.startswith(HUMAN)
+    return bool(value) and name.startswith("AGENTSYNC_") and name not in _SETTABLE
 
 
 def _keys_in(value: str) -> list[str]:
@@ -108,22 +133,48 @@ def _is_hook_key(key: str) -> bool:
     return lower == "core.hookspath" or lower.startswith(("hook.agentsync", "agentsync."))
 
 
+def _is_given_key(key: str) -> bool:
+    """The same for a setting of one command alone; what such a one includes nobody needs but for this."""
+    return _is_hook_key(key) or key.strip().lower().startswith(("include.", "includeif."))
+
+
 def _by_git(git: Git, around: Surroundings) -> Iterator[Danger]:
     if git.subcommand in _NEEDS_NO_HOOKS:
         return
-    keys = [setting.partition("=")[0] for setting in git.settings] + [setting_changed(git)]
-    hooked = [key for key in keys if _is_hook_key(key)]
+    hooked = [key for setting in git.settings if _is_given_key(key := setting.partition("=")[0])]
+    hooked += [key for key in [setting_changed(git)] if _is_hook_key(key)]
     if hooked:
         yield _switched_off(f"{quoted(hooked[0], 60)} switches the hooks off")
     if skips_hooks(git):
         what = f"git {git.subcommand} without its hooks gets nothing past the gates"
         yield Danger(what, GATES, f"git {git.subcommand}")
+    if git.subcommand == "stash" and around.shared:
+        yield from _by_stash(git)
     if _renames_onto_base(git, around):
         yield Danger(
             f"this renames a branch onto {around.base}",
             "work reaches it by landing:",
             "agentsync integrate " + (around.branch or "BRANCH"),
         )
+
+
+def _by_stash(git: Git) -> Iterator[Danger]:
+    """The stash is one stack for all worktrees: what one agent puts there another takes away, or throws away."""
+    verb = git.words[0] if git.words[:1] and not git.words[0].startswith("-") else "push"
+    what = "git stash is one stack for all worktrees of this clone"
+    if verb in ("push", "save"):
+        why = "another agent's `pop` could take it; keep it as a commit (a merge or rebase does with --autostash):"
+        everything = {"-u", "--include-untracked", "-a", "--all"} & {*git.words}
+        yield Danger(what, why, f"git {'add -A && git commit -m' if everything else 'commit -am'} 'work in progress'")
+    elif verb not in _STASH_READS and not (verb == "apply" and _names_a_commit(git)):
+        why = "what lies on top may be another agent's; `git stash apply` with the id of yours takes nothing away:"
+        yield Danger(what, why, "git stash list --format='%H %gs'")
+
+
+def _names_a_commit(git: Git) -> bool:
+    """Whether `git stash apply` says which, by an id, or by what only a running shell knows."""
+    named = [(word, known) for word, known in zip(git.words[1:], git.literal[1:], strict=True) if word[:1] != "-"]
+    return any(not known or (len(word) >= 7 and not set(word.lower()) - _HEX) for word, known in named)
 
 
 def _renames_onto_base(git: Git, around: Surroundings) -> bool:
@@ -138,16 +189,12 @@ def _renames_onto_base(git: Git, around: Surroundings) -> bool:
 
 
 def _own_command(command: Command) -> Iterator[Danger]:
-    words = command.known
-    if command.name.startswith("python") and words[:2] == ["-m", "agentsync"]:
-        words = words[2:]
-    elif command.name not in ("agentsync", "agentsync-hooks"):
-        return
+    words = agentsync_words(command)
     if "unlock" in words and "--force" in words:
         yield Danger(
             "only a person forces a lock",
-            "its holder may be at work on it; wait for it, or take other work:",
-            "agentsync task next --claim",
+            "its holder may be at work on it; who holds what, and until when:",
+            "agentsync lock",
         )
     elif words[:1] == ["uninstall"] and not {"--help", "-h"} & set(words):
         yield Danger(

@@ -44,7 +44,8 @@ _SHORTEST = "--no-veri"  # anything shorter could be --no-verbose
 class Git(NamedTuple):
     """A git command line: settings given by `-c`, the subcommand and the words after it.
 
-    `git_dir` and `place` are what `--git-dir` and `-C` send it to; `literal` tells which words are certain.
+    `git_dir`, `work_tree` and `place` are what `--git-dir`, `--work-tree` and `-C` send it to; `literal` tells which
+    words are certain.
     """
 
     settings: tuple[str, ...]
@@ -53,6 +54,7 @@ class Git(NamedTuple):
     subcommand: str
     words: tuple[str, ...]
     literal: tuple[bool, ...]
+    work_tree: str = ""
 
 
 def parse_git(command: Command) -> Git | None:
@@ -60,7 +62,7 @@ def parse_git(command: Command) -> Git | None:
     if command.name not in ("git", "git.exe"):
         return None
     settings: list[str] = []
-    git_dir = place = ""
+    git_dir = work_tree = place = ""
     at = 1
     words = command.words
     while at < len(words) and words[at].startswith("-"):
@@ -72,12 +74,14 @@ def parse_git(command: Command) -> Git | None:
             settings.append(value if name == "--config-env" or not equals else words[at])
         elif name == "--git-dir":
             git_dir = value
+        elif name == "--work-tree":
+            work_tree = value
         elif name == "-C":
             place = os.path.join(place, value)
         at += 1
     if at >= len(words) or not command.literal[at]:
         return None
-    return Git(tuple(settings), git_dir, place, words[at], words[at + 1 :], command.literal[at + 1 :])
+    return Git(tuple(settings), git_dir, place, words[at], words[at + 1 :], command.literal[at + 1 :], work_tree)
 
 
 def _own_words(git: Git) -> Iterator[tuple[str, str]]:

@@ -159,9 +159,32 @@ def _asked_file(repo: Repo) -> Path:
     return Path(repo.shared_dir) / "clients" / "asked-for"
 
 
+def asked_for(repo: Repo) -> list[str]:
+    """The clients that `init` was asked for in this clone."""
+    return [name for name in read_or_empty(_asked_file(repo)).decode().split() if name in CLIENTS]
+
+
+def put_into(client: Client, text: str) -> str:
+    """A client's file in a worktree, with ours; one of a shape that is not ours to change stays."""
+    if client.template:
+        return text or (TEMPLATES / client.template).read_text(encoding="utf-8")
+    try:
+        return aider.put(text)[0] if client is AIDER else with_hooks(client, text)
+    except ValueError:
+        return text
+
+
+def taken_out_of(repo: Repo, client: Client, text: str) -> str:
+    """The same file without ours."""
+    try:
+        return _without(repo, client, text)
+    except ValueError:
+        return text
+
+
 def bare(repo: Repo) -> list[Planned]:
     """The clients that `init` was asked for and that have nothing of ours now, not even put in by hand."""
-    names = [name for name in read_or_empty(_asked_file(repo)).decode().split() if name in CLIENTS]
+    names = asked_for(repo)
     there = {one.client.name for one in installed(repo)}
     missing = [_planned(repo, CLIENTS[name]) for name in names if name not in there]
     undone = [one for one in missing if one.changes or (one.left and one.client.hooks)]

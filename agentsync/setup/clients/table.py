@@ -54,6 +54,7 @@ CLAUDE = Client(
         ("SessionStart", _nested("claude", "startup|resume|clear|compact|fork", 10)),
         ("CwdChanged", _nested("claude", "", 10)),
         ("PreToolUse", _nested("claude", "Edit|Write|MultiEdit|NotebookEdit|Bash|PowerShell|Monitor", 10)),
+        ("PreSkillShellCommand", _nested("claude", "", 10)),  # shell lines in a skill's text, which are no tool's call
         ("PostToolUse", _nested("claude", "Edit|Write|MultiEdit|NotebookEdit", 10)),
         ("Stop", _nested("claude", "", 10)),
     ),
