@@ -12,7 +12,8 @@ from agentsync.holders.identity import Holder
 from agentsync.landing.branches import made_branches
 from agentsync.landing.generate import regenerate
 from agentsync.landing.hand_back import Outcome, holder_of, note, task_of
-from agentsync.landing.publish import InTheWayError, MovedError, publish
+from agentsync.landing.in_the_way import InTheWayError
+from agentsync.landing.publish import MovedError, publish
 from agentsync.landing.rehearse import Rehearsal, rehearse
 from agentsync.landing.room import enter_room, last_lines, run_command
 from agentsync.landing.sync import Synced, message_for, newest_base

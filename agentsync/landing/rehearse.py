@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentsync.errors import RefusedError
 from agentsync.git.merge_file import merge_lines
-from agentsync.git.objects import cat_file, tree_changes
+from agentsync.git.objects import FILES, cat_file, tree_changes
 from agentsync.git.trees import Conflict, Entry, edited_tree, merge_base, merge_trees, write_blob
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.merging.generated import PACKAGE_MANAGERS, Generator, generator_of
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from agentsync.git.repo import Repo
 
 _MOST_BYTES = 10 << 20
-FILES = ("100644", "100755")
 
 
 class Stale(NamedTuple):

@@ -12,10 +12,10 @@ import signal
 import subprocess
 
 from agentsync.errors import GitError
+from agentsync.git.objects import GITLINK
 from agentsync.git.refs import linked_worktrees
 from agentsync.git.repo import ROOM, Repo, check_worktree, git_elsewhere
 from agentsync.git.run import run_git, scrubbed_environment
-from agentsync.landing.follow import GITLINK
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.text import shell_word
 

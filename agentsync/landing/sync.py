@@ -9,15 +9,16 @@ from agentsync.errors import GitError, RefusedError, UsageError
 from agentsync.git.objects import is_ancestor
 from agentsync.git.refs import HEADS, head_of
 from agentsync.git.repo import Repo
-from agentsync.git.trees import commit_tree
+from agentsync.git.trees import commit_tree, merge_trees
 from agentsync.landing.follow import follow_submodules
 from agentsync.landing.generate import regenerate
+from agentsync.landing.in_the_way import patiently, shown, untracked_in_the_way, ways_out
 from agentsync.landing.lander import lander
-from agentsync.landing.publish import ignored_in_the_way, refusal_in, under_way
+from agentsync.landing.publish import refusal_in, under_way
 from agentsync.landing.rehearse import Rehearsal, rehearse
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.setup.drivers import install_drivers
-from agentsync.text import one_line
+from agentsync.text import one_line, shell_path, shell_word, unquote_c
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -122,11 +123,9 @@ def message_for(name: str, branch: str, done: Synced, agent: str) -> str:
 
 def _fast_forward(repo: Repo, commit: str) -> None:
     """Move the branch, its index and its files to a commit made for it."""
-    ignored = ignored_in_the_way(repo, repo.top, "HEAD", commit)
-    if ignored:
-        what = f"ignored files are in the way: {one_line(', '.join(ignored[:5]), 200)}"
-        raise RefusedError(what, "nothing moved; put them elsewhere first", f"mv {ignored[0]} {ignored[0]}.mine")
-    done = repo.git("merge", "--ff-only", "--no-autostash", "--quiet", commit, ok=())
+    _require_nothing_untracked(repo, commit)
+    words = ("merge", "--ff-only", "--no-autostash", "--no-verify-signatures", "--quiet", commit)  # verified before
+    done = patiently(lambda: repo.git(*words, ok=()), repo.top)
     if done.code == 0:
         return
     said = done.err.decode("utf-8", "replace")
@@ -135,11 +134,25 @@ def _fast_forward(repo: Repo, commit: str) -> None:
         # git has moved the files before the gate could say no; what else is staged stays
         repo.git("read-tree", "-m", "-u", commit, "HEAD", ok=())
         raise refused
-    files = ", ".join(line.strip() for line in said.splitlines() if line.startswith("\t"))
+    files = [line.strip() for line in done.err.splitlines() if line.startswith(b"\t")]
     if files:
-        what = f"local changes are in the way: {one_line(files, 200)}"
-        raise RefusedError(what, "nothing moved; commit them, or put them aside", "git stash")
+        raise _local_changes(repo, [unquote_c(file) for file in files])
     raise GitError("git merge failed", one_line(said.strip().splitlines()[-1] if said.strip() else ""))
+
+
+def _require_nothing_untracked(repo: Repo, tree: str) -> None:
+    untracked = untracked_in_the_way(repo, repo.top, "HEAD", tree)
+    if untracked:
+        what = f"files that git does not track are in the way: {shown(untracked)}"
+        raise RefusedError(what, "nothing moved; take them away first", ways_out(repo.top, untracked))
+
+
+def _local_changes(repo: Repo, paths: Sequence[bytes]) -> RefusedError:
+    what = f"local changes are in the way: {shown(paths)}"
+    names = " ".join(shell_path(path) for path in paths)
+    git = f"git -C {shell_word(repo.top)}"
+    way_on = f"{git} add -- {names} && {git} commit -m 'Work before sync' -- {names}"
+    return RefusedError(what, "nothing moved; commit them first", way_on)
 
 
 def _leave_to_a_person(repo: Repo, name: str, tip: str, rehearsal: Rehearsal, planned: Synced) -> Synced:
@@ -147,7 +160,9 @@ def _leave_to_a_person(repo: Repo, name: str, tip: str, rehearsal: Rehearsal, pl
     open_paths = {one.path for one in rehearsal.conflicts} | {path for path, _, _ in planned.left}
     edits = {path: edit for path, edit in rehearsal.edits.items() if path not in open_paths}
     _require_clean(repo, list(edits))
-    started = repo.git("merge", "--no-commit", "--no-ff", "--no-autostash", tip, ok=())
+    _require_nothing_untracked(repo, merge_trees(repo, "HEAD", tip).tree)
+    words = ("merge", "--no-commit", "--no-ff", "--no-autostash", "--no-verify-signatures", tip)
+    started = patiently(lambda: repo.git(*words, ok=()), repo.top)
     if not os.path.exists(os.path.join(repo.git_dir, "MERGE_HEAD")):
         said = started.err.decode("utf-8", "replace").strip().splitlines() or [""]
         raise RefusedError(f"{name} cannot be merged here", one_line("; ".join(said[-3:]), 300), "git status")
@@ -161,10 +176,13 @@ def _require_clean(repo: Repo, paths: Sequence[bytes]) -> None:
         return
     words = ("status", "--porcelain", "-z", "--untracked-files=all", "--ignored", "--ignore-submodules=none")
     found = repo.git("--literal-pathspecs", *words, "--", *paths).out
-    names = [row[3:].decode("utf-8", "replace") for row in found.split(b"\0") if row[2:3] == b" "]
-    if names:
-        what = f"local changes are in the way: {one_line(', '.join(names[:5]), 200)}"
-        raise RefusedError(what, "nothing moved; commit them, or put them aside", "git stash --include-untracked")
+    rows = [row for row in found.split(b"\0") if row[2:3] == b" "]
+    ignored = [row[3:] for row in rows if row.startswith(b"!!")]
+    if ignored:
+        what = f"files that git does not track are in the way: {shown(ignored)}"
+        raise RefusedError(what, "nothing moved; take them away first", ways_out(repo.top, ignored))
+    if rows:
+        raise _local_changes(repo, [row[3:] for row in rows])
 
 
 def _stage(repo: Repo, edits: Mapping[bytes, Entry | None]) -> None:
