@@ -1,4 +1,4 @@
-"""What stands where a landing or a sync would write: nothing that git has no copy of is lost, and a held index waits."""
+"""What stands where a landing or a sync would write: what git has no copy of is not lost, and a held index waits."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from agentsync.git.refs import worktrees
 from agentsync.git.repo import around
 from agentsync.landing.follow import follow_merging
 
-SECRET = "password=secret\n"
+PRECIOUS = "the only copy\n"
 ALLOW = ("-c", "protocol.file.allow=always")
 
 
 def replaced(base: Tree, shape: str) -> str:
-    """Let the branch `one` change what `conf` is; the ignored file that stands in the way of it, written nowhere yet."""
+    """Let the branch `one` change what `conf` is; the name of the ignored file that would be in the way of it."""
     base.write(".gitignore", "*.local\n/conf-file\n")
     base.write("conf/x.txt", "x\n")
     base.ok("add", ".")
@@ -66,21 +66,21 @@ def test_no_ignored_file_is_destroyed_and_the_command_to_type_helps(text: Tree, 
             for tree in (here, text):
                 edit(tree, 3, f"of {tree.path.name}")
                 tree.ok("commit", "-qam", "line 3")
-    here.write(name, SECRET)
+    here.write(name, PRECIOUS)
     before = here.head()
     done = here.sync(*words)
     if shape == "folder to submodule":  # git makes no folder empty for one
-        assert here.read(name) == SECRET
+        assert here.read(name) == PRECIOUS
         return
     assert done.code == 1, done
     assert f"git does not track are in the way: {name}" in done.out + done.err
-    assert here.read(name) == SECRET
+    assert here.read(name) == PRECIOUS
     assert here.head() == before
     assert here.ok("status", "--porcelain") == ""
     command = done.err.strip().splitlines()[-1].strip()
     assert here.run("sh", "-c", command).code == 0
     kept = [path for path in here.path.parent.iterdir() if path.name.startswith(here.path.name + ".")]
-    assert [path.read_text() for path in kept if path.is_file()] == [SECRET]
+    assert [path.read_text() for path in kept if path.is_file()] == [PRECIOUS]
     again = here.sync(*words)
     assert "in the way" not in again.out + again.err
     assert again.code == (1 if how == "sync, with a conflict" else 0), again

@@ -16,6 +16,7 @@ from agentsync.landing.in_the_way import InTheWayError
 from agentsync.landing.publish import MovedError, publish
 from agentsync.landing.rehearse import Rehearsal, rehearse
 from agentsync.landing.room import enter_room, last_lines, run_command
+from agentsync.landing.signing import commit_merge, require_verified
 from agentsync.landing.sync import Synced, message_for, newest_base
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.locks.landing import settle
@@ -153,6 +154,9 @@ def _try(land: Lander, name: str, tip: str, check: str, *, dry_run: bool) -> tup
         return Outcome(name, "nothing to land", "base has all of it"), tip
     if not merge_base(land.repo, tip, branch):
         return Outcome(name, "left", "it has no history in common with base", "git log --oneline " + name), tip
+    brought, whose = (branch, name) if land.onto_base else (tip, land.rules.base.newest_name)
+    if not is_ancestor(land.repo, brought, tip if land.onto_base else branch):
+        require_verified(land.repo, whose, brought)
     rehearsal = rehearse(land.repo, land.rules, tip, branch, onto_base=land.onto_base)
     if not check and not dry_run:
         ours, theirs = (tip, branch) if land.onto_base else (branch, tip)
@@ -201,7 +205,7 @@ def _land(
     else:
         parents, text = [branch, tip], message_for(base_name, name, facts, agent)
     complete = not land.onto_base and not rehearsal.renumbered and not made and is_ancestor(land.repo, tip, branch)
-    commit = branch if complete else commit_tree(land.repo, rehearsal.tree, parents, text)
+    commit = branch if complete else commit_merge(land.repo, rehearsal.tree, parents, text)
     if check:
         land.tell(f"{name}: checking ({one_line(check, 60)})")
         seconds = float(land.rules.config.number("integrate.timeout"))

@@ -9,13 +9,14 @@ from agentsync.errors import GitError, RefusedError, UsageError
 from agentsync.git.objects import is_ancestor
 from agentsync.git.refs import HEADS, head_of
 from agentsync.git.repo import Repo
-from agentsync.git.trees import commit_tree, merge_trees
+from agentsync.git.trees import merge_trees
 from agentsync.landing.follow import follow_submodules
 from agentsync.landing.generate import regenerate
 from agentsync.landing.in_the_way import patiently, shown, untracked_in_the_way, ways_out
 from agentsync.landing.lander import lander
 from agentsync.landing.publish import refusal_in, under_way
 from agentsync.landing.rehearse import Rehearsal, rehearse
+from agentsync.landing.signing import commit_merge, require_verified
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.setup.drivers import install_drivers
 from agentsync.text import one_line, shell_path, shell_word, unquote_c
@@ -89,6 +90,8 @@ def sync(repo: Repo, rules: InForce, agent: str) -> Synced:
     if what:
         raise RefusedError(f"{what} is under way here", "finish it, or end it", how)
     name, tip = newest_base(repo, rules)
+    if not is_ancestor(repo, tip, head.commit):
+        require_verified(repo, name, tip)
     install_drivers(repo)
     if head.commit != tip and is_ancestor(repo, head.commit, tip):  # nothing of its own: a merge would say nothing
         _fast_forward(repo, tip)
@@ -106,7 +109,7 @@ def sync(repo: Repo, rules: InForce, agent: str) -> Synced:
     branch = head.branch.removeprefix(HEADS)
     done = planned._replace(regenerated=made.made, left=())
     parents = [head.commit] if contained else [head.commit, tip]
-    commit = commit_tree(repo, made.tree, parents, message_for(name, branch, done, agent))
+    commit = commit_merge(repo, made.tree, parents, message_for(name, branch, done, agent))
     _fast_forward(repo, commit)
     return done._replace(commit=commit, submodules=follow_submodules(repo, repo.top, head.commit, commit))
 
