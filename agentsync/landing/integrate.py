@@ -159,8 +159,7 @@ def _try(land: Lander, name: str, tip: str, check: str, *, dry_run: bool) -> tup
         require_verified(land.repo, whose, brought)
     rehearsal = rehearse(land.repo, land.rules, tip, branch, onto_base=land.onto_base)
     if not check and not dry_run:
-        ours, theirs = (tip, branch) if land.onto_base else (branch, tip)
-        rehearsal = rehearsal.without_unions(land.repo, ours, theirs)
+        rehearsal = rehearsal.without_unions(land.repo)
     known = _without_landing(land, name, tip, rehearsal)
     if known:
         return known, tip

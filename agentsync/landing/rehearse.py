@@ -5,6 +5,7 @@ from __future__ import annotations
 from agentsync.errors import RefusedError
 from agentsync.git.merge_file import merge_lines
 from agentsync.git.objects import FILES, cat_file, tree_changes
+from agentsync.git.stacks import base_as_taken
 from agentsync.git.trees import Conflict, Entry, edited_tree, merge_base, merge_trees, write_blob
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.merging.generated import PACKAGE_MANAGERS, Generator, generator_of
@@ -34,20 +35,22 @@ class Rehearsal(NamedTuple):
     `tree` has every path that a machine is sure of; `conflicts` are left to a person; `stale` files hold one side's
     version until they are made anew; `unions` keep both sides' insertions, which only a check can confirm;
     `edits` are the renumbering's, and `renumbered` tells of them, a pair of path and what becomes of it each.
+    `sides` are the commits that were merged: base's is another than base where that took a part of the branch already.
     """
 
     tree: str
+    sides: tuple[str, str]
     conflicts: tuple[Conflict, ...] = ()
     stale: tuple[Stale, ...] = ()
     unions: tuple[bytes, ...] = ()
     edits: dict[bytes, Entry | None] = {}  # noqa: RUF012 (a tuple's default, never changed)
     renumbered: tuple[tuple[str, str], ...] = ()
 
-    def without_unions(self, repo: Repo, ours: str, theirs: str) -> Rehearsal:
+    def without_unions(self, repo: Repo) -> Rehearsal:
         """The same with the unions back among the conflicts, where no check can confirm them."""
         if not self.unions:
             return self
-        again = [one for one in merge_trees(repo, ours, theirs).conflicts if one.path in self.unions]
+        again = [one for one in merge_trees(repo, *self.sides).conflicts if one.path in self.unions]
         return self._replace(conflicts=(*self.conflicts, *again), unions=())
 
 
@@ -56,11 +59,12 @@ def rehearse(repo: Repo, rules: InForce, base: str, branch: str, *, onto_base: b
 
     Raises GitError for unrelated histories and missing objects, RefusedError where migrations need a person.
     """
+    named, base = base[:12], base_as_taken(repo, base, branch)
     ours, theirs = (base, branch) if onto_base else (branch, base)
     merged = merge_trees(repo, ours, theirs)
     if not merged.clean and not merged.conflicts:  # such as a folder whose files went two ways
         what = one_line(next(iter(merged.messages), "git finds a conflict"), 200)
-        raise RefusedError(what, "no single file tells; a person must look at this merge", f"git merge {base[:12]}")
+        raise RefusedError(what, "no single file tells; a person must look at this merge", f"git merge {named}")
     plans = renumbering(repo, rules, base, branch, landing=onto_base)
     edits = edits_of(repo, plans, merged.tree)
     owned = _owned(plans)
@@ -86,7 +90,7 @@ def rehearse(repo: Repo, rules: InForce, base: str, branch: str, *, onto_base: b
     known = {one.path for one in stale} | owned
     stale += [one for one in _merged_anyway(repo, rules, base, branch) if one.path not in known]
     tree = edited_tree(repo, merged.tree, changes)
-    return Rehearsal(tree, tuple(conflicts), tuple(stale), tuple(unions), changes, tuple(told(plans)))
+    return Rehearsal(tree, (ours, theirs), tuple(conflicts), tuple(stale), tuple(unions), changes, tuple(told(plans)))
 
 
 def _merged_anyway(repo: Repo, rules: InForce, base: str, branch: str) -> list[Stale]:

@@ -6,6 +6,7 @@ import os
 from contextlib import nullcontext
 
 from agentsync.errors import GitError, RefusedError, UsageError
+from agentsync.files import write_whole
 from agentsync.git.objects import is_ancestor
 from agentsync.git.refs import HEADS, head_of
 from agentsync.git.repo import Repo
@@ -70,7 +71,7 @@ def newest_base(repo: Repo, rules: InForce) -> tuple[str, str]:
 
 def plan_sync(repo: Repo, rules: InForce, name: str, tip: str, head: str) -> tuple[Rehearsal, Synced]:
     """What bringing `tip` into `head` would do; nothing is changed."""
-    rehearsal = rehearse(repo, rules, tip, head, onto_base=False).without_unions(repo, head, tip)
+    rehearsal = rehearse(repo, rules, tip, head, onto_base=False).without_unions(repo)
     paths = tuple(one.path for one in rehearsal.conflicts)
     left = tuple((one.path, "it is made anew", one.maker.command) for one in rehearsal.stale)
     return rehearsal, Synced(name, "", rehearsal.renumbered, (), paths, left)
@@ -100,13 +101,15 @@ def sync(repo: Repo, rules: InForce, agent: str) -> Synced:
     contained = is_ancestor(repo, tip, head.commit)
     if contained and not rehearsal.renumbered:
         return Synced(name, "")
+    branch = head.branch.removeprefix(HEADS)
     if rehearsal.conflicts:
-        return _leave_to_a_person(repo, name, tip, rehearsal, planned)
+        return _leave_to_a_person(repo, (name, tip), branch, rehearsal, planned)
     with lander(repo, wait=True) if rehearsal.stale else nullcontext():
         made = regenerate(repo, rehearsal.tree, rehearsal.stale)
     if made.left:
-        return _leave_to_a_person(repo, name, tip, rehearsal._replace(tree=made.tree), planned._replace(left=made.left))
-    branch = head.branch.removeprefix(HEADS)
+        return _leave_to_a_person(
+            repo, (name, tip), branch, rehearsal._replace(tree=made.tree), planned._replace(left=made.left)
+        )
     done = planned._replace(regenerated=made.made, left=())
     parents = [head.commit] if contained else [head.commit, tip]
     commit = commit_merge(repo, made.tree, parents, message_for(name, branch, done, agent))
@@ -158,17 +161,22 @@ def _local_changes(repo: Repo, paths: Sequence[bytes]) -> RefusedError:
     return RefusedError(what, "nothing moved; commit them first", way_on)
 
 
-def _leave_to_a_person(repo: Repo, name: str, tip: str, rehearsal: Rehearsal, planned: Synced) -> Synced:
-    """Begin git's own merge, with all done in it that a machine is sure of."""
+def _leave_to_a_person(repo: Repo, base: tuple[str, str], branch: str, rehearsal: Rehearsal, planned: Synced) -> Synced:
+    """Begin git's own merge with base (its name and commit), with all done in it that a machine is sure of."""
+    name, tip = base
     open_paths = {one.path for one in rehearsal.conflicts} | {path for path, _, _ in planned.left}
     edits = {path: edit for path, edit in rehearsal.edits.items() if path not in open_paths}
     _require_clean(repo, list(edits))
-    _require_nothing_untracked(repo, merge_trees(repo, "HEAD", tip).tree)
-    words = ("merge", "--no-commit", "--no-ff", "--no-autostash", "--no-verify-signatures", tip)
+    _, theirs = rehearsal.sides
+    _require_nothing_untracked(repo, merge_trees(repo, "HEAD", theirs).tree)
+    subject = message_for(name, branch, planned, "").splitlines()[0]
+    words = ("merge", "--no-commit", "--no-ff", "--no-autostash", "--no-verify-signatures", "-m", subject, theirs)
     started = patiently(lambda: repo.git(*words, ok=()), repo.top)
     if not os.path.exists(os.path.join(repo.git_dir, "MERGE_HEAD")):
         said = started.err.decode("utf-8", "replace").strip().splitlines() or [""]
         raise RefusedError(f"{name} cannot be merged here", one_line("; ".join(said[-3:]), 300), "git status")
+    if theirs != tip:  # what is recorded is a merge with base itself
+        write_whole(os.path.join(repo.git_dir, "MERGE_HEAD"), f"{tip}\n".encode())
     _stage(repo, edits)
     return planned
 
