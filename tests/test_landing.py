@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -188,6 +189,29 @@ def test_a_lock_file_that_cannot_be_made_is_named_with_its_command(text: Tree, s
     assert "uv lock" in done.err
     assert "git add uv.lock" in done.err
     assert "<<<<<<<" not in two.read("uv.lock")
+
+
+@pytest.mark.skipif(bool(shutil.which("composer")), reason="composer is installed here")
+@pytest.mark.parametrize("merges", [True, False])
+def test_without_its_tool_a_lock_file_lands_as_git_merged_it_with_a_warning(text: Tree, *, merges: bool) -> None:
+    text.commit("composer.lock", "".join(f"{number}\n" for number in range(20)))
+    one, two = text.worktree("one"), text.worktree("two")
+    for tree, line in ((one, "3"), (two, "16" if merges else "3")):
+        name = tree.path.name
+        tree.commit("composer.lock", tree.read("composer.lock").replace(f"\n{line}\n", f"\n{line} {name}\n"))
+    assert "one  landed" in text.synced("integrate", "one")
+    done = two.sync("sync")
+    assert ("composer.lock: as git merged it" in done.err) is merges
+    assert "composer update --lock --no-scripts" in done.err
+    assert "not installed here" in done.err + done.out
+    assert done.code == (0 if merges else 1)
+    if merges:
+        two.ok("reset", "-q", "--hard", "HEAD^1")
+        landing = text.sync("integrate", "two")
+        assert "two  landed" in landing.out
+        assert "composer.lock: as git merged it" in landing.err
+        assert "3 one\n" in text.read("composer.lock")
+        assert "16 two\n" in text.read("composer.lock")
 
 
 # integrate
@@ -533,8 +557,6 @@ def test_after_a_landing_a_trusted_command_runs(text: Tree) -> None:
 
 
 def test_a_worktree_whose_folder_was_deleted_by_hand(text: Tree) -> None:
-    import shutil
-
     one = work(text, "one", 3)
     shutil.rmtree(one.path)
     assert "one  landed" in text.synced("integrate", "one")
@@ -778,7 +800,8 @@ def test_missing_objects_and_huge_files_lose_nothing(text: Tree) -> None:
     before = text.head()
     done = text.sync("integrate", "one")
     assert done.code == 1
-    assert "git merge-tree failed" in done.out
+    assert "failed: " in done.out
+    assert "git fsck --connectivity-only" in done.err
     assert text.head() == before
     assert one.sync("sync").code == 1
     (text.path.parent / "blob").rename(text.path / f".git/objects/{blob[:2]}/{blob[2:]}")

@@ -59,6 +59,7 @@ def _facts(done: Synced) -> dict[str, object]:
         "regenerated": [show_path(path) for path in done.regenerated],
         "conflicts": [show_path(path) for path in done.conflicts],
         "submodules": list(done.submodules),
+        "merged_as_text": [{"path": show_path(path), "command": command} for path, command in done.kept],
         "left": [{"path": show_path(path), "why": why, "command": command} for path, why, command in done.left],
     }
 
@@ -71,7 +72,7 @@ def _print(here: Here, done: Synced, *, dry_run: bool) -> None:
         answer(f"{one_line(branch, 80)} has all of {one_line(done.source, 80)}")
     elif dry_run:
         answer(f"{one_line(done.source, 80)} into {one_line(branch, 80)}:" + (" clean" if done.clean else ""))
-    _print_made(done.renumbered, done.regenerated)
+    _print_made(done.renumbered, done.regenerated, done.kept)
     for path in done.conflicts:
         answer(f"  {show_path(path)}: {'would conflict' if dry_run else 'conflict, to be merged by hand'}")
     for path, why, command in done.left:
@@ -87,11 +88,16 @@ def _print(here: Here, done: Synced, *, dry_run: bool) -> None:
     narrate(f"  git add {names} && git commit --no-edit")
 
 
-def _print_made(renumbered: Sequence[tuple[str, str]], regenerated: Sequence[bytes]) -> None:
+def _print_made(
+    renumbered: Sequence[tuple[str, str]], regenerated: Sequence[bytes], kept: Sequence[tuple[bytes, str]]
+) -> None:
     for old, new in renumbered:
         answer(f"  {one_line(old, 120)} -> {one_line(new, 120)}")
     for path in regenerated:
         answer(f"  {show_path(path)}: made anew")
+    for path, command in kept:
+        narrate(f"  {show_path(path)}: as git merged it, not made anew: its tool is not installed here; where it is:")
+        narrate(f"  {one_line(command, 200)}")
 
 
 def _print_submodules(commands: Sequence[str]) -> None:
@@ -151,6 +157,7 @@ def _outcome_facts(one: Outcome) -> dict[str, object]:
         "kept_both": [show_path(path) for path in one.unions],
         "paths": [show_path(path) for path in one.paths],
         "submodules": list(one.submodules),
+        "merged_as_text": [{"path": show_path(path), "command": command} for path, command in one.kept],
     }
 
 
@@ -160,7 +167,7 @@ def _print_outcomes(here: Here, land: Lander, outcomes: Sequence[Outcome]) -> No
     for one in outcomes:
         why = f": {one_line(one.why, 300)}" if one.why else ""
         answer(f"{one_line(one.branch, 80)}  {one.state}{why}" + (f" as {one.commit[:12]}" if one.commit else ""))
-        _print_made(one.renumbered, one.regenerated)
+        _print_made(one.renumbered, one.regenerated, one.kept)
         for path in one.unions:
             answer(f"  {show_path(path)}: both sides' insertions are kept")
         for line in one.output:

@@ -7,6 +7,7 @@ has base's tree, and base and the parent's tip as its parents.
 
 from __future__ import annotations
 
+from agentsync.errors import GitError
 from agentsync.git.objects import commits, is_ancestor, tree_changes
 from agentsync.git.trees import adds_nothing, commit_tree, merge_base
 from agentsync.lean import TYPE_CHECKING, NamedTuple
@@ -26,8 +27,14 @@ _NOBODY = {
 
 
 def base_as_taken(repo: Repo, base: str, branch: str) -> str:
-    """What to merge a branch with: base, or a commit of its tree that says what base took of the branch already."""
-    taken = taken_by(repo, base, branch)
+    """What to merge a branch with: base, or a commit of its tree that says what base took of the branch already.
+
+    Raises GitError where objects are missing.
+    """
+    try:
+        taken = taken_by(repo, base, branch)
+    except GitError as error:
+        raise GitError(error.what, error.why, "git fsck --connectivity-only") from None
     if not taken:
         return base
     tree = repo.git("rev-parse", "--verify", base + "^{tree}").out.decode().strip()

@@ -10,7 +10,7 @@ from agentsync.git.repo import git_elsewhere
 from agentsync.git.trees import adds_nothing, changed_paths, commit_tree, merge_base
 from agentsync.holders.identity import Holder
 from agentsync.landing.branches import made_branches
-from agentsync.landing.generate import regenerate
+from agentsync.landing.generate import Regenerated, regenerate
 from agentsync.landing.hand_back import Outcome, holder_of, note, task_of
 from agentsync.landing.in_the_way import InTheWayError
 from agentsync.landing.publish import MovedError, publish
@@ -174,7 +174,7 @@ def _try(land: Lander, name: str, tip: str, check: str, *, dry_run: bool) -> tup
         path, why, command = made.left[0]
         paths = tuple(path for path, _, _ in made.left)
         return Outcome(name, "left", f"{show_path(path)} is not made anew: {why}", command, paths=paths), tip
-    return _land(land, name, (tip, branch), rehearsal._replace(tree=made.tree), check, made.made)
+    return _land(land, name, (tip, branch), rehearsal._replace(tree=made.tree), check, made)
 
 
 def _without_landing(land: Lander, name: str, tip: str, rehearsal: Rehearsal) -> Outcome | None:
@@ -193,17 +193,17 @@ def _conflicting(name: str, rehearsal: Rehearsal) -> Outcome:
 
 
 def _land(
-    land: Lander, name: str, commits: tuple[str, str], rehearsal: Rehearsal, check: str, made: tuple[bytes, ...]
+    land: Lander, name: str, commits: tuple[str, str], rehearsal: Rehearsal, check: str, made: Regenerated
 ) -> tuple[Outcome, str]:
     tip, branch = commits
     base_name = land.rules.base.name
-    facts = Synced(name, "", rehearsal.renumbered, made)
+    facts = Synced(name, "", rehearsal.renumbered, made.made)
     agent = "" if land.holder.is_human else land.holder.agent
     if land.onto_base:
         parents, text = [tip, branch], message_for(name, base_name, facts, agent)
     else:
         parents, text = [branch, tip], message_for(base_name, name, facts, agent)
-    complete = not land.onto_base and not rehearsal.renumbered and not made and is_ancestor(land.repo, tip, branch)
+    complete = not land.onto_base and not rehearsal.renumbered and not made.made and is_ancestor(land.repo, tip, branch)
     commit = branch if complete else commit_merge(land.repo, rehearsal.tree, parents, text)
     if check:
         land.tell(f"{name}: checking ({one_line(check, 60)})")
@@ -220,8 +220,8 @@ def _land(
     land.tell(f"{name}: publishing")
     behind = publish(land.repo, land.store, land.holder.key, ref, (old, commit))
     state = "landed" if land.onto_base else "ready"
-    done = Outcome(name, state, "", "", commit, rehearsal.renumbered, made, rehearsal.unions)
-    return done._replace(submodules=behind), commit
+    done = Outcome(name, state, "", "", commit, rehearsal.renumbered, made.made, rehearsal.unions)
+    return done._replace(submodules=behind, kept=made.kept), commit
 
 
 def _catch_up(land: Lander, ref: str, tip: str) -> None:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 class Synced(NamedTuple):
     """What a sync did (or would do): the name of what was merged, the new commit (empty: nothing to do), and how.
 
-    `submodules`: what to type for those that could not follow.
+    `submodules`: what to type for those that could not follow. `kept`: generated files that stay as git merged them,
+    since their tool is not installed here, with its command.
     """
 
     source: str
@@ -42,6 +43,7 @@ class Synced(NamedTuple):
     conflicts: tuple[bytes, ...] = ()
     left: tuple[tuple[bytes, str, str], ...] = ()
     submodules: tuple[str, ...] = ()
+    kept: tuple[tuple[bytes, str], ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -110,7 +112,7 @@ def sync(repo: Repo, rules: InForce, agent: str) -> Synced:
         return _leave_to_a_person(
             repo, (name, tip), branch, rehearsal._replace(tree=made.tree), planned._replace(left=made.left)
         )
-    done = planned._replace(regenerated=made.made, left=())
+    done = planned._replace(regenerated=made.made, left=(), kept=made.kept)
     parents = [head.commit] if contained else [head.commit, tip]
     commit = commit_merge(repo, made.tree, parents, message_for(name, branch, done, agent))
     _fast_forward(repo, commit)
