@@ -440,6 +440,47 @@ def test_a_landing_moves_the_branch_for_a_pull_request(text: Tree) -> None:
     assert text.read("f.txt").splitlines()[3] == "line 3"
 
 
+def test_for_pull_requests_the_order_is_said_and_who_conflicts_with_whom(text: Tree) -> None:
+    configure(text, integrate_publish='"branch"')
+    one, two, three = work(text, "one", 3), work(text, "two", 20), work(text, "three", 3)
+    done = text.sync("integrate", "--dry-run", "one", "two", "three")
+    assert "merge them in this order: one, two, three" in done.out
+    done = text.sync("integrate", "one", "two", "three")
+    assert done.code == 0, done
+    assert "merge them in this order: one, two, three" in done.out
+    assert "three conflicts with one in f.txt" in done.out
+    assert done.out.count(" conflicts with ") == 1
+    command = next(line.strip() for line in done.err.splitlines() if "agentsync sync" in line)
+    assert text.run("sh", "-c", command).code == 0, "nothing to bring in yet"
+    text.ok("merge", "-q", "--squash", "one")
+    text.ok("commit", "-qm", "one (#1)")
+    assert "f.txt: conflict" in text.run("sh", "-c", command).out
+    assert "UU f.txt" in three.ok("status", "--porcelain")
+    assert two.synced("sync").startswith("merged main into two")
+    facts = json.loads(text.sync("integrate", "--json", "two", "one").out)["data"]
+    assert facts["order"] == ["two"]
+    assert facts["clashes"] == []
+    assert one.ok("status", "--porcelain") == ""
+
+
+def test_a_detached_worktree_with_commits_is_named_with_the_command_that_gives_it_a_branch(text: Tree) -> None:
+    text.ok("worktree", "add", "-q", "--detach", "../one")
+    one = Tree(text.path.parent / "one", text.environ)
+    text.ok("branch", "one")
+    assert "commits that no branch has" not in text.synced("integrate")
+    one.commit("new.txt", "x\n")
+    one.write("more.txt", "uncommitted\n")
+    done = text.sync("integrate")
+    assert f"{one.path} has 1 commits that no branch has" in done.out
+    command = next(line.strip() for line in done.err.splitlines() if "switch -c" in line)
+    assert text.run("sh", "-c", command).code == 0
+    assert one.ok("branch", "--show-current") == "one-2"
+    assert one.read("more.txt") == "uncommitted\n"
+    one.ok("add", ".")
+    one.ok("commit", "-qm", "more")
+    assert "one-2  landed" in text.synced("integrate")
+
+
 def test_one_lander_at_a_time(text: Tree) -> None:
     checked(text, "sleep 5")
     work(text, "one", 3)

@@ -9,9 +9,11 @@ from agentsync.cli.locks import AGENT_OPTION
 from agentsync.cli.output import answer, answer_json, narrate
 from agentsync.git.refs import HEADS, head_of
 from agentsync.landing.hand_back import Outcome
+from agentsync.landing.in_the_way import shown
 from agentsync.landing.integrate import Lander, after_landing, ready_branches
 from agentsync.landing.integrate import integrate as land_all
 from agentsync.landing.lander import lander
+from agentsync.landing.queue import Clash, clashes
 from agentsync.landing.sync import Synced, newest_base, plan_sync
 from agentsync.landing.sync import sync as bring_in
 from agentsync.lean import TYPE_CHECKING
@@ -132,10 +134,14 @@ def integrate(branches: tuple[str, ...], dry_run: bool, as_json: bool, agent: st
         ready, unready = ([name.removeprefix(HEADS) for name in branches], []) if branches else ready_branches(land)
         outcomes = land_all(land, ready, dry_run=dry_run) + unready
     trouble = "" if dry_run else after_landing(land, outcomes)
+    order = [] if land.onto_base else [one.branch for one in outcomes if one.state in ("ready", "would be ready")]
+    met = clashes(here.repo, here.rules, order)
     if as_json:
-        answer_json({"branches": [_outcome_facts(one) for one in outcomes], "after": trouble or None})
+        facts = [_outcome_facts(one) for one in outcomes]
+        answer_json({"branches": facts, "order": order, "clashes": _clash_facts(met), "after": trouble or None})
     else:
         _print_outcomes(here, land, outcomes)
+        _print_order(order, met)
         if trouble:
             narrate(f"agentsync: {trouble}")
     return 1 if any(one.state == "left" for one in outcomes) else 0
@@ -161,6 +167,34 @@ def _outcome_facts(one: Outcome) -> dict[str, object]:
     }
 
 
+def _clash_facts(met: Sequence[Clash]) -> list[dict[str, object]]:
+    return [
+        {
+            "branch": one.branch,
+            "with": one.earlier,
+            "paths": [show_path(path) for path in one.paths],
+            "why": one.why or None,
+        }
+        for one in met
+    ]
+
+
+def _print_order(order: Sequence[str], met: Sequence[Clash]) -> None:
+    """In which order pull requests are merged, and which of them must wait for another."""
+    if len(order) < 2:
+        return
+    answer(f"merge them in this order: {', '.join(one_line(name, 80) for name in order)}")
+    for one in met:
+        later, earlier = one_line(one.branch, 80), one_line(one.earlier, 80)
+        if one.why:
+            answer(f"  whether {later} conflicts with {earlier} could not be told: {one.why}")
+            continue
+        answer(f"  {later} conflicts with {earlier} in {shown(one.paths)}")
+        narrate(f"  once {earlier} is merged and fetched:")
+        place = shell_word(one.place) if one.place else f'"$(agentsync worktree add {shell_word(one.branch)})"'
+        narrate(f"  cd {place} && agentsync sync")
+
+
 def _print_outcomes(here: Here, land: Lander, outcomes: Sequence[Outcome]) -> None:
     if all(one.state == "not ready" for one in outcomes):
         answer("no branch is ready to land")
@@ -173,7 +207,7 @@ def _print_outcomes(here: Here, land: Lander, outcomes: Sequence[Outcome]) -> No
         for line in one.output:
             narrate(f"    {one_line(line, 200)}")
         _print_submodules(one.submodules)
-        if one.next_command and one.state == "left":
+        if one.next_command and one.state in ("left", "not ready"):
             narrate(f"  {one_line(one.next_command, 300)}")
     landed = [one for one in outcomes if one.state in ("landed", "ready")]
     upstream = here.rules.base.upstream.removeprefix("refs/remotes/")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from agentsync.config.trust import Configured, require_trusted
 from agentsync.errors import AgentsyncError, GitError, RefusedError, UsageError
 from agentsync.git.objects import is_ancestor
@@ -13,7 +15,7 @@ from agentsync.landing.branches import made_branches
 from agentsync.landing.generate import Regenerated, regenerate
 from agentsync.landing.hand_back import Outcome, holder_of, note, task_of
 from agentsync.landing.in_the_way import InTheWayError
-from agentsync.landing.publish import MovedError, publish
+from agentsync.landing.publish import MovedError, publish, under_way
 from agentsync.landing.rehearse import Rehearsal, rehearse
 from agentsync.landing.room import enter_room, last_lines, run_command
 from agentsync.landing.signing import commit_merge, require_verified
@@ -25,7 +27,7 @@ from agentsync.tasks.claims import all_claims
 from agentsync.text import one_line, quoted, shell_word, show_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from agentsync.config.load import InForce
     from agentsync.git.repo import Repo
@@ -79,7 +81,29 @@ def ready_branches(land: Lander) -> tuple[list[str], list[Outcome]]:
             unready.append(Outcome(name, "not ready", f"uncommitted changes in {one_line(one.top, 200)}"))
         else:
             ready.append((int(land.repo.git("log", "-1", "--format=%ct", head.commit).out), name))
-    return [name for _, name in sorted(ready)], unready + _without_a_worktree(land)
+    return [name for _, name in sorted(ready)], [*unready, *_detached(land), *_without_a_worktree(land)]
+
+
+def _detached(land: Lander) -> list[Outcome]:
+    """The worktrees with commits that no branch has, with the command that gives them one."""
+    found = []
+    for one in worktrees(land.repo):
+        head = head_of(land.repo, one.git_dir)
+        if not one.present or head.branch or not head.commit or under_way(one.git_dir)[0]:
+            continue
+        count = land.repo.lines("rev-list", "--count", head.commit, "--not", "--branches", "--remotes")[0]
+        if count == "0":
+            continue
+        name = next(name for name in _names(one.id) if not resolve_ref(land.repo, HEADS + name))
+        why = f"{one_line(one.top, 200)} has {count} commits that no branch has; to give them one"
+        found.append(Outcome(one.id, "not ready", why, f"git -C {shell_word(one.top)} switch -c {shell_word(name)}"))
+    return found
+
+
+def _names(worktree: str) -> Iterator[str]:
+    """Names for a worktree's branch, the plainest first."""
+    yield worktree
+    yield from (f"{worktree}-{number}" for number in itertools.count(2))
 
 
 def _without_a_worktree(land: Lander) -> list[Outcome]:

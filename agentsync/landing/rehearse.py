@@ -23,7 +23,7 @@ _MOST_BYTES = 10 << 20
 
 
 class Stale(NamedTuple):
-    """A generated file that both sides changed, how it is made anew, and what git alone makes of it (None: conflict)."""
+    """A generated file that both sides changed, how it is made anew, and what git makes of it, if clean."""
 
     path: bytes
     maker: Generator
