@@ -162,6 +162,83 @@ def test_commits_of_a_submodule_go_nowhere_with_their_worktree(main: Tree, tmp_p
     main.synced("worktree", "remove", "one")
 
 
+@pytest.mark.parametrize("kind", ["stash", "older stash", "detached", "tag", "embedded", "deinit", "nothing"])
+def test_what_a_submodule_alone_has_stays_and_the_command_to_type_keeps_it(
+    main: Tree, tmp_path: Path, kind: str
+) -> None:
+    library = tmp_path / "library"
+    main.ok("clone", "-q", "--bare", ".", str(library))
+    main.ok("--git-dir", str(library), "tag", "v1", "main~1")
+    main.ok("submodule", "--quiet", "add", str(library), "lib")
+    main.ok("commit", "-qm", "lib")
+    one = added(main, "one")
+    one.ok("submodule", "--quiet", "update", "--init")
+    inner = Tree(one.path / "lib", one.environ)
+    inner.ok("config", "user.name", "Dev")
+    inner.ok("config", "user.email", "dev@example.com")
+    git_dir = main.path / ".git/worktrees/one/modules/lib"
+    if kind == "embedded":
+        (inner.path / ".git").unlink()
+        git_dir.rename(inner.path / ".git")
+        git_dir = inner.path / ".git"
+        one.ok("config", "--file", "lib/.git/config", "--unset", "core.worktree")
+        inner.commit("day.txt", "a day of work\n")
+    elif kind in ("detached", "tag", "deinit"):
+        inner.ok("switch", "-q", "--detach")
+        inner.commit("day.txt", "a day of work\n")
+    elif kind != "nothing":
+        inner.write("shared.txt", "a day of work\n")
+        inner.ok("stash", "-q")
+    if kind == "older stash":
+        inner.write("shared.txt", "another\n")
+        inner.ok("stash", "-q")
+        inner.ok("push", "-q", "origin", "stash@{0}:refs/heads/newer")
+    if kind == "tag":
+        inner.ok("tag", "mine")
+        inner.ok("switch", "-q", "--detach", "HEAD~1")
+    if kind == "embedded":
+        one.ok("commit", "-qam", "newer lib")
+    elif kind == "deinit":
+        one.ok("submodule", "--quiet", "deinit", "--force", "lib")
+    elif kind == "detached":
+        one.ok("commit", "-qam", "newer lib")
+    if kind == "nothing":
+        main.synced("worktree", "remove", "one")
+        return
+    done = main.sync("worktree", "remove", "one", "--force")
+    assert done.code == 1, done
+    assert 'submodule "lib"' in done.err
+    assert git_dir.exists()
+    command = done.err.strip().splitlines()[-1].strip().replace("NAME", "kept")
+    assert main.run("sh", "-c", command).code == 0
+    assert "a day of work" in main.ok("--git-dir", str(library), "log", "-p", "-m", "-3", "kept")
+    main.ok("--git-dir", str(main.path / ".git"), "status")
+    done = main.sync("worktree", "remove", "one", "--force")
+    assert done.code == 0, done
+    assert not git_dir.exists()
+
+
+def test_the_way_out_of_the_worktree_that_is_removed_leads_where_the_command_works(main: Tree) -> None:
+    one = added(main, "one")
+    done = one.sync("worktree", "remove", "one")
+    assert done.code == 1
+    command = done.err.strip().splitlines()[-1].strip()
+    again = one.run("sh", "-c", f"{command} && agentsync worktree remove one")
+    assert again.code == 0, again
+    assert not one.path.exists()
+
+
+def test_the_only_worktree_of_a_bare_repository_can_be_left_too(main: Tree, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.git"
+    main.ok("clone", "-q", "--bare", ".", str(bare))
+    main.ok("--git-dir", str(bare), "worktree", "add", "-q", str(tmp_path / "only"), "main")
+    only = Tree(tmp_path / "only", main.environ)
+    done = only.sync("worktree", "remove", "only")
+    assert done.code == 1, done
+    assert only.run("sh", "-c", done.err.strip().splitlines()[-1].strip()).code == 0
+    assert not only.path.exists()
+
+
 def test_a_second_add_does_what_a_killed_or_failed_one_left(main: Tree) -> None:
     configure(main, worktree_setup='["test -e ok && touch ran"]')
     assert main.sync("worktree", "add", "one").code == 0
