@@ -239,6 +239,84 @@ def test_the_only_worktree_of_a_bare_repository_can_be_left_too(main: Tree, tmp_
     assert not only.path.exists()
 
 
+def test_a_branch_with_slashes_names_its_worktree(main: Tree) -> None:
+    tree = added(main, "feature/login")
+    assert tree.path.name == "feature-login"
+    assert tree.ok("branch", "--show-current") == "feature/login"
+    assert added(main, "feature/login").path == tree.path
+    assert added(main, "fix#12@home").ok("branch", "--show-current") == "fix#12@home"
+    other = main.sync("worktree", "add", "feature@login")
+    assert other.code == 1, "another branch, though its folder would be the same"
+    command = other.err.strip().splitlines()[-1].strip()
+    assert main.run("sh", "-c", command).out.strip().endswith("feature-login-2")
+    for name in ("../up", "/", "a..b", "-x", "a b"):
+        assert main.sync("worktree", "add", "--", name).code == 2, name
+    main.synced("worktree", "remove", "feature/login")
+
+
+@pytest.mark.parametrize("by", ["id", "branch", "folder", "detached"])
+def test_a_worktree_of_another_tool_gets_what_it_needs(main: Tree, tmp_path: Path, by: str) -> None:
+    main.commit(".gitignore", ".env*\n")
+    main.write(".env", "mine\n")
+    configure(main, worktree_setup='["echo ran > ran.txt"]')
+    main.synced("trust", "--yes")
+    place = tmp_path / "elsewhere" / "checkout"
+    main.ok("worktree", "add", "-q", *(["--detach"] if by == "detached" else ["-b", "codex/fix"]), str(place))
+    name = {"id": "checkout", "branch": "codex/fix", "folder": str(place), "detached": "checkout"}[by]
+    tree = added(main, name)
+    assert tree.path == place
+    assert tree.read(".env") == "mine\n"
+    assert tree.read("ran.txt") == "ran\n"
+    assert "AGENTSYNC_PORT=" in tree.read(".env.agentsync")
+    (place / "ran.txt").unlink()
+    assert added(main, name).path == place
+    assert not (place / "ran.txt").exists()
+    assert not (tmp_path / "main.worktrees").exists()
+
+
+def test_one_agents_worktree_is_not_handed_out_under_its_branchs_name(main: Tree) -> None:
+    one = added(main, "one", "feature")
+    done = main.sync("worktree", "add", "feature")
+    assert done.code == 1
+    assert f"in {one.path}" in done.err
+
+
+def test_a_users_hook_that_fails_leaves_a_worktree_that_is_made(main: Tree) -> None:
+    hook = main.shims() / "post-checkout.agentsync-chained"
+    hook.write_text("#!/bin/sh\necho no nvm here >&2\nexit 3\n")
+    hook.chmod(0o755)
+    done = main.sync("worktree", "add", "one")
+    assert done.code == 0, done
+    one = Tree(Path(done.out.strip()), main.environ)
+    assert "the post-checkout hook failed: no nvm here" in done.err
+    assert one.ok("status", "--porcelain") == ""
+    assert "AGENTSYNC_PORT=" in one.read(".env.agentsync")
+    assert main.synced("worktree", "remove", "one").endswith("and branch one")
+
+
+def test_where_git_would_work_elsewhere_no_worktree_is_handed_out(main: Tree, tmp_path: Path) -> None:
+    outer = Tree(tmp_path / "outer", main.environ)
+    outer.path.mkdir()
+    outer.ok("init", "-q", "-b", "main")
+    outer.ok("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(main.path), "sub")
+    sub = Tree(outer.path / "sub", main.environ)
+    for key, value in (("user.name", "Dev"), ("user.email", "dev@example.com"), ("extensions.worktreeConfig", "true")):
+        sub.ok("config", key, value)
+    sub.ok("checkout", "-q", "-B", "main")
+    sub.synced("init", "--yes")
+    done = sub.sync("worktree", "add", "one")
+    assert done.code == 1, done
+    assert "core.worktree is set for all of them" in done.err
+    assert sub.ok("branch", "--list", "one") == ""
+    assert sub.run("sh", "-c", done.err.strip().splitlines()[-1].strip()).code == 0
+    assert sub.ok("rev-parse", "--show-toplevel") == str(sub.path)
+    one = added(sub, "one")
+    assert one.ok("rev-parse", "--show-toplevel") == str(one.path)
+    assert one.path.parent == sub.path.parent / "sub.worktrees"
+    assert added(one, "two").path.parent == one.path.parent
+    assert "hooks fire" in one.sync("worktree", "add", "three").err
+
+
 def test_a_second_add_does_what_a_killed_or_failed_one_left(main: Tree) -> None:
     configure(main, worktree_setup='["test -e ok && touch ran"]')
     assert main.sync("worktree", "add", "one").code == 0
