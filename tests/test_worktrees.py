@@ -317,6 +317,40 @@ def test_where_git_would_work_elsewhere_no_worktree_is_handed_out(main: Tree, tm
     assert "hooks fire" in one.sync("worktree", "add", "three").err
 
 
+def test_a_worktree_inside_another_is_neither_cleaned_away_nor_committed(main: Tree) -> None:
+    before = (main.path / ".git/info/exclude").read_bytes()
+    main.ok("worktree", "add", "-q", "-b", "inner", "tools/a b[1]")
+    inner = Tree(main.path / "tools/a b[1]", main.environ)
+    inner.write("day.txt", "a day of work\n")
+    main.ok("clean", "-ffdq")
+    assert inner.read("day.txt") == "a day of work\n"
+    main.ok("add", "-A")
+    assert main.ok("status", "--porcelain") == ""
+    inner.ok("worktree", "add", "-q", "-b", "deeper", "deep")
+    inner.ok("clean", "-ffdq", "-e", "day.txt")
+    assert (inner.path / "deep/f.txt").exists() or (inner.path / "deep/shared.txt").exists()
+    main.ok("add", "-f", "tools/a b[1]")
+    main.write("more.txt", "x\n")
+    main.ok("add", "more.txt")
+    done = main.refused("commit", "-qm", "all")
+    assert "tools/a b[1] is a worktree of this repository" in done.err
+    command = next(line.strip() for line in done.err.splitlines() if "git rm" in line)
+    assert main.run("sh", "-c", command).code == 0
+    main.ok("commit", "-qm", "all")
+    assert main.ok("show", "--name-only", "--format=") == "more.txt"
+    assert inner.read("day.txt") == "a day of work\n"
+    main.synced("worktree", "remove", "deeper")
+    main.synced("worktree", "remove", "inner", "--force")
+    assert (main.path / ".git/info/exclude").read_bytes() == before
+
+
+def test_uninstall_takes_the_exclusions_of_worktrees_away(main: Tree) -> None:
+    main.ok("worktree", "add", "-q", "-b", "inner", "inner")
+    assert b"/inner/" in (main.path / ".git/info/exclude").read_bytes()
+    main.synced("uninstall", "--yes")
+    assert b"inner" not in (main.path / ".git/info/exclude").read_bytes()
+
+
 def test_a_second_add_does_what_a_killed_or_failed_one_left(main: Tree) -> None:
     configure(main, worktree_setup='["test -e ok && touch ran"]')
     assert main.sync("worktree", "add", "one").code == 0

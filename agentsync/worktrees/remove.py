@@ -10,6 +10,7 @@ from agentsync.git.objects import GITLINK, is_ancestor
 from agentsync.git.refs import HEADS, head_of, worktrees
 from agentsync.git.repo import MAIN_WORKTREE, Repo, git_elsewhere
 from agentsync.git.trees import adds_nothing
+from agentsync.holders.nested import exclude_nested
 from agentsync.holders.registry import record_place, registered
 from agentsync.landing.branches import made_branches, note_gone
 from agentsync.landing.publish import under_way
@@ -69,6 +70,7 @@ def remove_worktree(repo: Repo, base: Base, store: Store, worktree: Worktree, *,
     main = Repo(os.path.dirname(repo.common_dir), repo.common_dir, repo.common_dir, repo.environ)
     here = main if os.path.basename(repo.common_dir) == ".git" else repo
     here.git("worktree", "remove", *flags, worktree.top)
+    exclude_nested(repo)
     has_all = landed or (bool(head.commit and base.commits) and adds_nothing(repo, base.newest, head.commit))
     locks = [held.lock for held in all_locks(repo, store.snapshot()) if held.lock.holder.worktree == worktree.id]
     store.swap(lambda snapshot: _freed(repo, snapshot, worktree.id, landed=has_all))
