@@ -7,6 +7,7 @@ import json
 import os
 import random
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -349,6 +350,19 @@ def test_uninstall_takes_the_exclusions_of_worktrees_away(main: Tree) -> None:
     assert b"/inner/" in (main.path / ".git/info/exclude").read_bytes()
     main.synced("uninstall", "--yes")
     assert b"inner" not in (main.path / ".git/info/exclude").read_bytes()
+
+
+@pytest.mark.parametrize("command", ["status", "lock f.txt", "task next", "sync", "status --json", "worktree list"])
+def test_a_command_in_a_folder_that_is_gone_says_so(main: Tree, command: str) -> None:
+    one = added(main, "one")
+    script = f"cd {one.path} && rm -rf {one.path} && {sys.executable} -m agentsync {command}"
+    done = main.run("sh", "-c", script)
+    assert done.code == 3, done
+    assert f"the folder that this was started in is gone: {one.path}" in done.out + done.err
+    assert "Traceback" not in done.err
+    if "--json" not in command:
+        way_on = done.err.strip().splitlines()[-1].strip()
+        assert main.run("sh", "-c", f"{way_on} && agentsync status").code == 0
 
 
 def test_a_second_add_does_what_a_killed_or_failed_one_left(main: Tree) -> None:
