@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -363,6 +364,28 @@ def test_a_command_in_a_folder_that_is_gone_says_so(main: Tree, command: str) ->
     if "--json" not in command:
         way_on = done.err.strip().splitlines()[-1].strip()
         assert main.run("sh", "-c", f"{way_on} && agentsync status").code == 0
+
+
+@pytest.mark.parametrize("how", ["no commits", "unlanded", "removed"])
+def test_a_claim_whose_worktree_is_gone_says_so_and_what_frees_it(main: Tree, two: Tree, how: str) -> None:
+    main.commit("TASKS.md", "- [ ] **T-1** Write it\n")
+    one = added(main, "one")
+    one.synced("task", "claim", "T-1")
+    if how != "no commits":
+        one.commit("a.txt", "a\n")
+    if how == "removed":
+        main.synced("worktree", "remove", "one")
+    else:
+        shutil.rmtree(one.path)
+    done = two.sync("task", "claim", "T-1")
+    assert done.code == 1
+    assert ("its worktree was removed" if how == "removed" else f"its worktree {one.path} is not there") in done.err
+    for _ in range(2 if how == "unlanded" else 1):
+        done = two.sync("task", "claim", "T-1")
+        command = done.err.strip().splitlines()[-1].strip()
+        assert command in two.sync("task", "show", "T-1").err
+        assert main.run("sh", "-c", command).code == 0
+    assert two.sync("task", "claim", "T-1").code == 0
 
 
 def test_a_second_add_does_what_a_killed_or_failed_one_left(main: Tree) -> None:

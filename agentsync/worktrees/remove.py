@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from agentsync.errors import RefusedError, UsageError
 from agentsync.files import read_or_empty
@@ -19,12 +20,13 @@ from agentsync.locks.markers import take_away
 from agentsync.locks.query import all_locks
 from agentsync.migrations.numbers import reserved_by
 from agentsync.state.store import Change
-from agentsync.tasks.claims import all_claims, place_of
+from agentsync.tasks.claims import all_claims, claim_record, place_of
 from agentsync.text import one_line, quoted, shell_word
 
 if TYPE_CHECKING:
     from agentsync.config.load import Base
     from agentsync.git.refs import Worktree
+    from agentsync.record import Record
     from agentsync.state.store import Snapshot, Store
 
 
@@ -221,6 +223,9 @@ def _freed(repo: Repo, snapshot: Snapshot, worktree_id: str, *, landed: bool) ->
     gone = [record_place(known.holder) for known in registered(snapshot) if known.holder.worktree == worktree_id]
     gone += reserved_by(snapshot, worktree_id)
     gone += [held.lock.target.place for held in all_locks(repo, snapshot) if held.lock.holder.worktree == worktree_id]
-    if landed:
-        gone += [place_of(claim.id) for claim in all_claims(snapshot) if claim.holder.worktree == worktree_id]
-    return Change(f"worktree {worktree_id} removed", "agentsync", dict.fromkeys(gone)) if gone else None
+    records: dict[bytes, Record | None] = dict.fromkeys(gone)
+    for claim in all_claims(snapshot):
+        if claim.holder.worktree == worktree_id:  # its lease is over; unlanded commits go on standing for it
+            over = claim_record(claim._replace(until=int(time.time())))
+            records[place_of(claim.id)] = None if landed else over
+    return Change(f"worktree {worktree_id} removed", "agentsync", records) if records else None
