@@ -95,21 +95,23 @@ def test_a_repository_inside_a_folder_that_goes_is_in_the_way(text: Tree) -> Non
     assert (text.path / "conf/clone.local/work.txt").exists()
 
 
-@pytest.mark.parametrize("becomes", ["a file", "a folder"])
+@pytest.mark.parametrize("becomes", ["a file", "a folder", "a folder with the same in it"])
 def test_a_submodule_that_is_checked_out_is_not_written_over(text: Tree, becomes: str) -> None:
     text.ok(*ALLOW, "clone", "-q", ".", "../inner")
     text.ok(*ALLOW, "submodule", "--quiet", "add", "../inner", "vendor")
     text.ok("commit", "-qm", "submodule")
     one = text.worktree("one")
     one.ok("rm", "-q", "vendor")
-    one.write("vendor" if becomes == "a file" else "vendor/f.txt", "of our own\n")
+    mine = "work in the submodule\n"
+    same = "same" in becomes
+    one.write("vendor" if becomes == "a file" else "vendor/f.txt", mine if same else "of our own\n")
     one.ok("add", ".")
     one.ok("commit", "-qm", "no submodule any more")
-    text.write("vendor/f.txt", "work in the submodule\n")
+    text.write("vendor/f.txt", mine)
     done = text.sync("integrate", "one")
     assert done.code == 1, done
     assert "vendor" in done.out
-    assert text.read("vendor/f.txt") == "work in the submodule\n"
+    assert text.read("vendor/f.txt") == mine
     assert text.ok("rev-parse", "HEAD:vendor"), "nothing moved"
 
 

@@ -125,6 +125,43 @@ def test_a_parent_that_grew_in_review_before_it_landed(text: Tree) -> None:
     assert "as the reviewer wants it" in child.read("f.txt")
 
 
+def test_base_went_on_between_two_commits_that_it_took_one_by_one(text: Tree) -> None:
+    parent = text.worktree("one")
+    for number in (10, 20):
+        edit(parent, number, f"one {number}")
+        parent.ok("commit", "-qam", f"one {number}")
+    child = text.worktree("two", "one")
+    edit(child, 20, "two 20")
+    child.ok("commit", "-qam", "two 20")
+    text.ok("cherry-pick", "one~1", GIT_COMMITTER_DATE="2026-01-03T00:00:00Z")
+    edit(text, 10, "base went on")
+    text.ok("commit", "-qam", "between")
+    text.ok("cherry-pick", "one", GIT_COMMITTER_DATE="2026-01-03T00:00:00Z")
+    wanted = onto(child, "one")
+    child.synced("sync")
+    assert tree_of(child) == wanted
+    assert child.read("f.txt").splitlines()[10] == "base went on"
+
+
+def test_base_took_a_commit_in_pieces_and_went_on_meanwhile(text: Tree) -> None:
+    parent = text.worktree("one")
+    edit(parent, 3, "one 3")
+    parent.write("one.txt", "one\n")
+    parent.ok("add", ".")
+    parent.ok("commit", "-qm", "one")
+    child = text.worktree("two", "one")
+    child.commit("two.txt", "two\n")
+    text.ok("checkout", "one", "--", "f.txt")
+    text.ok("commit", "-qm", "a piece")
+    edit(text, 3, "base went on")
+    text.ok("commit", "-qam", "between")
+    text.ok("checkout", "one", "--", "one.txt")
+    text.ok("commit", "-qm", "the other piece")
+    child.synced("sync")
+    assert child.read("f.txt").splitlines()[3] == "base went on"
+    assert child.read("two.txt") == "two\n"
+
+
 def test_what_base_took_and_took_back_stays_away(text: Tree) -> None:
     _, child = stack(text, "one", "two")
     land(text, "one", "squash")

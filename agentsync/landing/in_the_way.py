@@ -70,7 +70,7 @@ def untracked_in_the_way(repo: Repo, top: str, old: str, new: str) -> list[bytes
         tracked = _Tracked(repo, top)
         found = {path: change for path, change in found.items() if path not in tracked}
     same = _unchanged(repo, top, found)
-    return [*_submodules_in_the_way(os.fsencode(top), changes), *(path for path in found if path not in same)]
+    return [path for path in found if path not in same]
 
 
 def ways_out(top: str, paths: Sequence[bytes]) -> str:
@@ -146,14 +146,3 @@ def _may_be_same(top: bytes, path: bytes, change: Change) -> bool:
     place = os.path.join(top, path)
     plain = os.path.isfile(place) and not os.path.islink(place) and os.access(place, os.R_OK)
     return path == change.path and change.new_mode in FILES and plain and b"\n" not in path and path[:1] != b'"'
-
-
-def _submodules_in_the_way(top: bytes, changes: Sequence[Change]) -> list[bytes]:
-    """The submodules that are checked out where something else comes: their folder would be written into."""
-    gone = [change.path for change in changes if change.old_mode == GITLINK and change.new_mode != GITLINK]
-    return [
-        path
-        for path in gone
-        if os.path.lexists(os.path.join(top, path, b".git"))
-        and any(one.new and (one.path + b"/").startswith(path + b"/") for one in changes)
-    ]
