@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -188,6 +189,29 @@ def test_a_lock_file_that_cannot_be_made_is_named_with_its_command(text: Tree, s
     assert "uv lock" in done.err
     assert "git add uv.lock" in done.err
     assert "<<<<<<<" not in two.read("uv.lock")
+
+
+@pytest.mark.skipif(bool(shutil.which("composer")), reason="composer is installed here")
+@pytest.mark.parametrize("merges", [True, False])
+def test_without_its_tool_a_lock_file_lands_as_git_merged_it_with_a_warning(text: Tree, *, merges: bool) -> None:
+    text.commit("composer.lock", "".join(f"{number}\n" for number in range(20)))
+    one, two = text.worktree("one"), text.worktree("two")
+    for tree, line in ((one, "3"), (two, "16" if merges else "3")):
+        name = tree.path.name
+        tree.commit("composer.lock", tree.read("composer.lock").replace(f"\n{line}\n", f"\n{line} {name}\n"))
+    assert "one  landed" in text.synced("integrate", "one")
+    done = two.sync("sync")
+    assert ("composer.lock: as git merged it" in done.err) is merges
+    assert "composer update --lock --no-scripts" in done.err
+    assert "not installed here" in done.err + done.out
+    assert done.code == (0 if merges else 1)
+    if merges:
+        two.ok("reset", "-q", "--hard", "HEAD^1")
+        landing = text.sync("integrate", "two")
+        assert "two  landed" in landing.out
+        assert "composer.lock: as git merged it" in landing.err
+        assert "3 one\n" in text.read("composer.lock")
+        assert "16 two\n" in text.read("composer.lock")
 
 
 # integrate
@@ -416,6 +440,47 @@ def test_a_landing_moves_the_branch_for_a_pull_request(text: Tree) -> None:
     assert text.read("f.txt").splitlines()[3] == "line 3"
 
 
+def test_for_pull_requests_the_order_is_said_and_who_conflicts_with_whom(text: Tree) -> None:
+    configure(text, integrate_publish='"branch"')
+    one, two, three = work(text, "one", 3), work(text, "two", 20), work(text, "three", 3)
+    done = text.sync("integrate", "--dry-run", "one", "two", "three")
+    assert "merge them in this order: one, two, three" in done.out
+    done = text.sync("integrate", "one", "two", "three")
+    assert done.code == 0, done
+    assert "merge them in this order: one, two, three" in done.out
+    assert "three conflicts with one in f.txt" in done.out
+    assert done.out.count(" conflicts with ") == 1
+    command = next(line.strip() for line in done.err.splitlines() if "agentsync sync" in line)
+    assert text.run("sh", "-c", command).code == 0, "nothing to bring in yet"
+    text.ok("merge", "-q", "--squash", "one")
+    text.ok("commit", "-qm", "one (#1)")
+    assert "f.txt: conflict" in text.run("sh", "-c", command).out
+    assert "UU f.txt" in three.ok("status", "--porcelain")
+    assert two.synced("sync").startswith("merged main into two")
+    facts = json.loads(text.sync("integrate", "--json", "two", "one").out)["data"]
+    assert facts["order"] == ["two"]
+    assert facts["clashes"] == []
+    assert one.ok("status", "--porcelain") == ""
+
+
+def test_a_detached_worktree_with_commits_is_named_with_the_command_that_gives_it_a_branch(text: Tree) -> None:
+    text.ok("worktree", "add", "-q", "--detach", "../one")
+    one = Tree(text.path.parent / "one", text.environ)
+    text.ok("branch", "one")
+    assert "commits that no branch has" not in text.synced("integrate")
+    one.commit("new.txt", "x\n")
+    one.write("more.txt", "uncommitted\n")
+    done = text.sync("integrate")
+    assert f"{one.path} has 1 commits that no branch has" in done.out
+    command = next(line.strip() for line in done.err.splitlines() if "switch -c" in line)
+    assert text.run("sh", "-c", command).code == 0
+    assert one.ok("branch", "--show-current") == "one-2"
+    assert one.read("more.txt") == "uncommitted\n"
+    one.ok("add", ".")
+    one.ok("commit", "-qm", "more")
+    assert "one-2  landed" in text.synced("integrate")
+
+
 def test_one_lander_at_a_time(text: Tree) -> None:
     checked(text, "sleep 5")
     work(text, "one", 3)
@@ -533,8 +598,6 @@ def test_after_a_landing_a_trusted_command_runs(text: Tree) -> None:
 
 
 def test_a_worktree_whose_folder_was_deleted_by_hand(text: Tree) -> None:
-    import shutil
-
     one = work(text, "one", 3)
     shutil.rmtree(one.path)
     assert "one  landed" in text.synced("integrate", "one")
@@ -590,7 +653,7 @@ def test_an_ignored_file_in_bases_worktree_is_not_written_over(text: Tree) -> No
     text.write("c.local", "precious\n")
     done = text.sync("integrate", "one")
     assert done.code == 1
-    assert "changes there are in the way: c.local" in done.out
+    assert "does not track are in the way: c.local" in done.out
     assert text.read("c.local") == "precious\n"
 
 
@@ -610,7 +673,7 @@ def test_ignored_files_and_folders_above_or_below_what_lands_stay(text: Tree, st
     assert "in the way" in text.sync("integrate", "one").out
     text.ok("update-ref", "refs/heads/main", "one")
     two.commit("c.txt", "c\n")
-    assert "ignored files are in the way" in two.sync("sync").err
+    assert "does not track are in the way" in two.sync("sync").err
     for tree in (text, two):
         assert (tree.path / stands).is_symlink() or tree.read(stands) == "precious\n"
 
@@ -778,7 +841,8 @@ def test_missing_objects_and_huge_files_lose_nothing(text: Tree) -> None:
     before = text.head()
     done = text.sync("integrate", "one")
     assert done.code == 1
-    assert "git merge-tree failed" in done.out
+    assert "failed: " in done.out
+    assert "git fsck --connectivity-only" in done.err
     assert text.head() == before
     assert one.sync("sync").code == 1
     (text.path.parent / "blob").rename(text.path / f".git/objects/{blob[:2]}/{blob[2:]}")

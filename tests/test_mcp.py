@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -120,6 +121,21 @@ def test_what_is_locked_by_a_tool_holds_at_the_gates(one: Tree, two: Tree) -> No
     two.write("shared.txt", "x\n")
     two.refused("commit", "-qam", "x")
     assert one.commit("shared.txt", "ONE\n").code == 0, "the tool's agent is the worktree's"
+
+
+def test_a_server_whose_folder_goes_away_answers_what_is_wrong(main: Tree, one: Tree) -> None:
+    async def script(session: ClientSession, call: Call) -> None:
+        assert (await call("status"))["ok"] is True
+        shutil.rmtree(one.path)
+        answer = await call("claim_task")
+        assert answer["ok"] is False
+        assert answer["what"] == f"the folder {one.path} is not there"
+        assert "repo=/path/to/worktree" in answer["next"]
+        answer = await call("status", repo=str(one.path))
+        assert answer["ok"] is False
+        assert (await call("status", repo=str(main.path)))["ok"] is True
+
+    talk(one, script)
 
 
 def test_a_desktop_agent_works_without_a_worktree(main: Tree, one: Tree) -> None:

@@ -108,7 +108,7 @@ def test_only_one_module_starts_git() -> None:
 def test_every_ref_write_names_the_old_value() -> None:
     writes = [line.strip() for _, path in modules() for line in path.read_text().splitlines() if '"update-ref"' in line]
     assert sorted(writes) == [
-        'done = repo.git("update-ref", "-m", "agentsync: landing", ref, new, old, ok=())',
+        'done = repo.git(*patience, "update-ref", "-m", "agentsync: landing", ref, new, old, ok=())',
         'repo.git("update-ref", "-d", head.branch, head.commit)',
         'return store.git("update-ref", REF, commit, "", ok=()).code == 0',
         'said = self.git("update-ref", REF, mine, snapshot.id, keep_fd=turn_fd, ok=())',

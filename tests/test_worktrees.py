@@ -6,7 +6,9 @@ import fcntl
 import json
 import os
 import random
+import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -160,6 +162,230 @@ def test_commits_of_a_submodule_go_nowhere_with_their_worktree(main: Tree, tmp_p
     inner.ok("push", "-q", "origin", "HEAD:refs/heads/newer")
     main.ok("merge", "-q", "--no-edit", "one")
     main.synced("worktree", "remove", "one")
+
+
+@pytest.mark.parametrize("kind", ["stash", "older stash", "detached", "tag", "embedded", "deinit", "nothing"])
+def test_what_a_submodule_alone_has_stays_and_the_command_to_type_keeps_it(
+    main: Tree, tmp_path: Path, kind: str
+) -> None:
+    library = tmp_path / "library"
+    main.ok("clone", "-q", "--bare", ".", str(library))
+    main.ok("--git-dir", str(library), "tag", "v1", "main~1")
+    main.ok("submodule", "--quiet", "add", str(library), "lib")
+    main.ok("commit", "-qm", "lib")
+    one = added(main, "one")
+    one.ok("submodule", "--quiet", "update", "--init")
+    inner = Tree(one.path / "lib", one.environ)
+    inner.ok("config", "user.name", "Dev")
+    inner.ok("config", "user.email", "dev@example.com")
+    git_dir = main.path / ".git/worktrees/one/modules/lib"
+    if kind == "embedded":
+        (inner.path / ".git").unlink()
+        git_dir.rename(inner.path / ".git")
+        git_dir = inner.path / ".git"
+        one.ok("config", "--file", "lib/.git/config", "--unset", "core.worktree")
+        inner.commit("day.txt", "a day of work\n")
+    elif kind in ("detached", "tag", "deinit"):
+        inner.ok("switch", "-q", "--detach")
+        inner.commit("day.txt", "a day of work\n")
+    elif kind != "nothing":
+        inner.write("shared.txt", "a day of work\n")
+        inner.ok("stash", "-q")
+    if kind == "older stash":
+        inner.write("shared.txt", "another\n")
+        inner.ok("stash", "-q")
+        inner.ok("push", "-q", "origin", "stash@{0}:refs/heads/newer")
+    if kind == "tag":
+        inner.ok("tag", "mine")
+        inner.ok("switch", "-q", "--detach", "HEAD~1")
+    if kind == "embedded":
+        one.ok("commit", "-qam", "newer lib")
+    elif kind == "deinit":
+        one.ok("submodule", "--quiet", "deinit", "--force", "lib")
+    elif kind == "detached":
+        one.ok("commit", "-qam", "newer lib")
+    if kind == "nothing":
+        main.synced("worktree", "remove", "one")
+        return
+    done = main.sync("worktree", "remove", "one", "--force")
+    assert done.code == 1, done
+    assert 'submodule "lib"' in done.err
+    assert git_dir.exists()
+    command = done.err.strip().splitlines()[-1].strip().replace("NAME", "kept")
+    assert main.run("sh", "-c", command).code == 0
+    assert "a day of work" in main.ok("--git-dir", str(library), "log", "-p", "-m", "-3", "kept")
+    main.ok("--git-dir", str(main.path / ".git"), "status")
+    done = main.sync("worktree", "remove", "one", "--force")
+    assert done.code == 0, done
+    assert not git_dir.exists()
+
+
+def test_the_way_out_of_the_worktree_that_is_removed_leads_where_the_command_works(main: Tree) -> None:
+    one = added(main, "one")
+    done = one.sync("worktree", "remove", "one")
+    assert done.code == 1
+    command = done.err.strip().splitlines()[-1].strip()
+    again = one.run("sh", "-c", f"{command} && agentsync worktree remove one")
+    assert again.code == 0, again
+    assert not one.path.exists()
+
+
+def test_the_only_worktree_of_a_bare_repository_can_be_left_too(main: Tree, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.git"
+    main.ok("clone", "-q", "--bare", ".", str(bare))
+    main.ok("--git-dir", str(bare), "worktree", "add", "-q", str(tmp_path / "only"), "main")
+    only = Tree(tmp_path / "only", main.environ)
+    done = only.sync("worktree", "remove", "only")
+    assert done.code == 1, done
+    assert only.run("sh", "-c", done.err.strip().splitlines()[-1].strip()).code == 0
+    assert not only.path.exists()
+
+
+def test_a_branch_with_slashes_names_its_worktree(main: Tree) -> None:
+    tree = added(main, "feature/login")
+    assert tree.path.name == "feature-login"
+    assert tree.ok("branch", "--show-current") == "feature/login"
+    assert added(main, "feature/login").path == tree.path
+    assert added(main, "fix#12@home").ok("branch", "--show-current") == "fix#12@home"
+    other = main.sync("worktree", "add", "feature@login")
+    assert other.code == 1, "another branch, though its folder would be the same"
+    command = other.err.strip().splitlines()[-1].strip()
+    assert main.run("sh", "-c", command).out.strip().endswith("feature-login-2")
+    for name in ("../up", "/", "a..b", "-x", "a b"):
+        assert main.sync("worktree", "add", "--", name).code == 2, name
+    main.synced("worktree", "remove", "feature/login")
+
+
+@pytest.mark.parametrize("by", ["id", "branch", "folder", "detached"])
+def test_a_worktree_of_another_tool_gets_what_it_needs(main: Tree, tmp_path: Path, by: str) -> None:
+    main.commit(".gitignore", ".env*\n")
+    main.write(".env", "mine\n")
+    configure(main, worktree_setup='["echo ran > ran.txt"]')
+    main.synced("trust", "--yes")
+    place = tmp_path / "elsewhere" / "checkout"
+    main.ok("worktree", "add", "-q", *(["--detach"] if by == "detached" else ["-b", "codex/fix"]), str(place))
+    name = {"id": "checkout", "branch": "codex/fix", "folder": str(place), "detached": "checkout"}[by]
+    tree = added(main, name)
+    assert tree.path == place
+    assert tree.read(".env") == "mine\n"
+    assert tree.read("ran.txt") == "ran\n"
+    assert "AGENTSYNC_PORT=" in tree.read(".env.agentsync")
+    (place / "ran.txt").unlink()
+    assert added(main, name).path == place
+    assert not (place / "ran.txt").exists()
+    assert not (tmp_path / "main.worktrees").exists()
+
+
+def test_one_agents_worktree_is_not_handed_out_under_its_branchs_name(main: Tree) -> None:
+    one = added(main, "one", "feature")
+    done = main.sync("worktree", "add", "feature")
+    assert done.code == 1
+    assert f"in {one.path}" in done.err
+
+
+def test_a_users_hook_that_fails_leaves_a_worktree_that_is_made(main: Tree) -> None:
+    hook = main.shims() / "post-checkout.agentsync-chained"
+    hook.write_text("#!/bin/sh\necho no nvm here >&2\nexit 3\n")
+    hook.chmod(0o755)
+    done = main.sync("worktree", "add", "one")
+    assert done.code == 0, done
+    one = Tree(Path(done.out.strip()), main.environ)
+    assert "the post-checkout hook failed: no nvm here" in done.err
+    assert one.ok("status", "--porcelain") == ""
+    assert "AGENTSYNC_PORT=" in one.read(".env.agentsync")
+    assert main.synced("worktree", "remove", "one").endswith("and branch one")
+
+
+def test_where_git_would_work_elsewhere_no_worktree_is_handed_out(main: Tree, tmp_path: Path) -> None:
+    outer = Tree(tmp_path / "outer", main.environ)
+    outer.path.mkdir()
+    outer.ok("init", "-q", "-b", "main")
+    outer.ok("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(main.path), "sub")
+    sub = Tree(outer.path / "sub", main.environ)
+    for key, value in (("user.name", "Dev"), ("user.email", "dev@example.com"), ("extensions.worktreeConfig", "true")):
+        sub.ok("config", key, value)
+    sub.ok("checkout", "-q", "-B", "main")
+    sub.synced("init", "--yes")
+    done = sub.sync("worktree", "add", "one")
+    assert done.code == 1, done
+    assert "core.worktree is set for all of them" in done.err
+    assert sub.ok("branch", "--list", "one") == ""
+    assert sub.run("sh", "-c", done.err.strip().splitlines()[-1].strip()).code == 0
+    assert sub.ok("rev-parse", "--show-toplevel") == str(sub.path)
+    one = added(sub, "one")
+    assert one.ok("rev-parse", "--show-toplevel") == str(one.path)
+    assert one.path.parent == sub.path.parent / "sub.worktrees"
+    assert added(one, "two").path.parent == one.path.parent
+    assert "hooks fire" in one.sync("worktree", "add", "three").err
+
+
+def test_a_worktree_inside_another_is_neither_cleaned_away_nor_committed(main: Tree) -> None:
+    before = (main.path / ".git/info/exclude").read_bytes()
+    main.ok("worktree", "add", "-q", "-b", "inner", "tools/a b[1]")
+    inner = Tree(main.path / "tools/a b[1]", main.environ)
+    inner.write("day.txt", "a day of work\n")
+    main.ok("clean", "-ffdq")
+    assert inner.read("day.txt") == "a day of work\n"
+    main.ok("add", "-A")
+    assert main.ok("status", "--porcelain") == ""
+    inner.ok("worktree", "add", "-q", "-b", "deeper", "deep")
+    inner.ok("clean", "-ffdq", "-e", "day.txt")
+    assert (inner.path / "deep/f.txt").exists() or (inner.path / "deep/shared.txt").exists()
+    main.ok("add", "-f", "tools/a b[1]")
+    main.write("more.txt", "x\n")
+    main.ok("add", "more.txt")
+    done = main.refused("commit", "-qm", "all")
+    assert "tools/a b[1] is a worktree of this repository" in done.err
+    command = next(line.strip() for line in done.err.splitlines() if "git rm" in line)
+    assert main.run("sh", "-c", command).code == 0
+    main.ok("commit", "-qm", "all")
+    assert main.ok("show", "--name-only", "--format=") == "more.txt"
+    assert inner.read("day.txt") == "a day of work\n"
+    main.synced("worktree", "remove", "deeper")
+    main.synced("worktree", "remove", "inner", "--force")
+    assert (main.path / ".git/info/exclude").read_bytes() == before
+
+
+def test_uninstall_takes_the_exclusions_of_worktrees_away(main: Tree) -> None:
+    main.ok("worktree", "add", "-q", "-b", "inner", "inner")
+    assert b"/inner/" in (main.path / ".git/info/exclude").read_bytes()
+    main.synced("uninstall", "--yes")
+    assert b"inner" not in (main.path / ".git/info/exclude").read_bytes()
+
+
+@pytest.mark.parametrize("command", ["status", "lock f.txt", "task next", "sync", "status --json", "worktree list"])
+def test_a_command_in_a_folder_that_is_gone_says_so(main: Tree, command: str) -> None:
+    one = added(main, "one")
+    script = f"cd {one.path} && rm -rf {one.path} && {sys.executable} -m agentsync {command}"
+    done = main.run("sh", "-c", script)
+    assert done.code == 3, done
+    assert f"the folder that this was started in is gone: {one.path}" in done.out + done.err
+    assert "Traceback" not in done.err
+    if "--json" not in command:
+        way_on = done.err.strip().splitlines()[-1].strip()
+        assert main.run("sh", "-c", f"{way_on} && agentsync status").code == 0
+
+
+@pytest.mark.parametrize("how", ["no commits", "unlanded", "removed"])
+def test_a_claim_whose_worktree_is_gone_says_so_and_what_frees_it(main: Tree, two: Tree, how: str) -> None:
+    main.commit("TASKS.md", "- [ ] **T-1** Write it\n")
+    one = added(main, "one")
+    one.synced("task", "claim", "T-1")
+    if how != "no commits":
+        one.commit("a.txt", "a\n")
+    if how == "removed":
+        main.synced("worktree", "remove", "one")
+    else:
+        shutil.rmtree(one.path)
+    done = two.sync("task", "claim", "T-1")
+    assert done.code == 1
+    assert ("its worktree was removed" if how == "removed" else f"its worktree {one.path} is not there") in done.err
+    for _ in range(2 if how == "unlanded" else 1):
+        done = two.sync("task", "claim", "T-1")
+        command = done.err.strip().splitlines()[-1].strip()
+        assert command in two.sync("task", "show", "T-1").err
+        assert main.run("sh", "-c", command).code == 0
+    assert two.sync("task", "claim", "T-1").code == 0
 
 
 def test_a_second_add_does_what_a_killed_or_failed_one_left(main: Tree) -> None:

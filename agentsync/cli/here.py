@@ -46,8 +46,9 @@ def open_here(agent: str = "", *, register: bool = True, reads: bool = False, ba
 
         try:
             mended = mend(repo, store, holder.key)
-        except AgentsyncError as error:  # staged changes are in the way; everything else must go on
-            mended = f"a landing was cut short and cannot be finished: {error.why}; unstage that file there first"
+        except AgentsyncError as error:  # something is in the way there; everything else must go on
+            why = "; ".join(error.bare_lines())
+            mended = f"a landing was cut short and cannot be finished yet: {why}"
         if mended:
             narrate(f"agentsync: {mended}")
     if register:

@@ -9,9 +9,11 @@ from agentsync.cli.locks import AGENT_OPTION
 from agentsync.cli.output import answer, answer_json, narrate
 from agentsync.git.refs import HEADS, head_of
 from agentsync.landing.hand_back import Outcome
+from agentsync.landing.in_the_way import shown
 from agentsync.landing.integrate import Lander, after_landing, ready_branches
 from agentsync.landing.integrate import integrate as land_all
 from agentsync.landing.lander import lander
+from agentsync.landing.queue import Clash, clashes
 from agentsync.landing.sync import Synced, newest_base, plan_sync
 from agentsync.landing.sync import sync as bring_in
 from agentsync.lean import TYPE_CHECKING
@@ -59,6 +61,7 @@ def _facts(done: Synced) -> dict[str, object]:
         "regenerated": [show_path(path) for path in done.regenerated],
         "conflicts": [show_path(path) for path in done.conflicts],
         "submodules": list(done.submodules),
+        "merged_as_text": [{"path": show_path(path), "command": command} for path, command in done.kept],
         "left": [{"path": show_path(path), "why": why, "command": command} for path, why, command in done.left],
     }
 
@@ -71,7 +74,7 @@ def _print(here: Here, done: Synced, *, dry_run: bool) -> None:
         answer(f"{one_line(branch, 80)} has all of {one_line(done.source, 80)}")
     elif dry_run:
         answer(f"{one_line(done.source, 80)} into {one_line(branch, 80)}:" + (" clean" if done.clean else ""))
-    _print_made(done.renumbered, done.regenerated)
+    _print_made(done.renumbered, done.regenerated, done.kept)
     for path in done.conflicts:
         answer(f"  {show_path(path)}: {'would conflict' if dry_run else 'conflict, to be merged by hand'}")
     for path, why, command in done.left:
@@ -87,11 +90,16 @@ def _print(here: Here, done: Synced, *, dry_run: bool) -> None:
     narrate(f"  git add {names} && git commit --no-edit")
 
 
-def _print_made(renumbered: Sequence[tuple[str, str]], regenerated: Sequence[bytes]) -> None:
+def _print_made(
+    renumbered: Sequence[tuple[str, str]], regenerated: Sequence[bytes], kept: Sequence[tuple[bytes, str]]
+) -> None:
     for old, new in renumbered:
         answer(f"  {one_line(old, 120)} -> {one_line(new, 120)}")
     for path in regenerated:
         answer(f"  {show_path(path)}: made anew")
+    for path, command in kept:
+        narrate(f"  {show_path(path)}: as git merged it, not made anew: its tool is not installed here; where it is:")
+        narrate(f"  {one_line(command, 200)}")
 
 
 def _print_submodules(commands: Sequence[str]) -> None:
@@ -126,10 +134,14 @@ def integrate(branches: tuple[str, ...], dry_run: bool, as_json: bool, agent: st
         ready, unready = ([name.removeprefix(HEADS) for name in branches], []) if branches else ready_branches(land)
         outcomes = land_all(land, ready, dry_run=dry_run) + unready
     trouble = "" if dry_run else after_landing(land, outcomes)
+    order = [] if land.onto_base else [one.branch for one in outcomes if one.state in ("ready", "would be ready")]
+    met = clashes(here.repo, here.rules, order)
     if as_json:
-        answer_json({"branches": [_outcome_facts(one) for one in outcomes], "after": trouble or None})
+        facts = [_outcome_facts(one) for one in outcomes]
+        answer_json({"branches": facts, "order": order, "clashes": _clash_facts(met), "after": trouble or None})
     else:
         _print_outcomes(here, land, outcomes)
+        _print_order(order, met)
         if trouble:
             narrate(f"agentsync: {trouble}")
     return 1 if any(one.state == "left" for one in outcomes) else 0
@@ -151,7 +163,36 @@ def _outcome_facts(one: Outcome) -> dict[str, object]:
         "kept_both": [show_path(path) for path in one.unions],
         "paths": [show_path(path) for path in one.paths],
         "submodules": list(one.submodules),
+        "merged_as_text": [{"path": show_path(path), "command": command} for path, command in one.kept],
     }
+
+
+def _clash_facts(met: Sequence[Clash]) -> list[dict[str, object]]:
+    return [
+        {
+            "branch": one.branch,
+            "with": one.earlier,
+            "paths": [show_path(path) for path in one.paths],
+            "why": one.why or None,
+        }
+        for one in met
+    ]
+
+
+def _print_order(order: Sequence[str], met: Sequence[Clash]) -> None:
+    """In which order pull requests are merged, and which of them must wait for another."""
+    if len(order) < 2:
+        return
+    answer(f"merge them in this order: {', '.join(one_line(name, 80) for name in order)}")
+    for one in met:
+        later, earlier = one_line(one.branch, 80), one_line(one.earlier, 80)
+        if one.why:
+            answer(f"  whether {later} conflicts with {earlier} could not be told: {one.why}")
+            continue
+        answer(f"  {later} conflicts with {earlier} in {shown(one.paths)}")
+        narrate(f"  once {earlier} is merged and fetched:")
+        place = shell_word(one.place) if one.place else f'"$(agentsync worktree add {shell_word(one.branch)})"'
+        narrate(f"  cd {place} && agentsync sync")
 
 
 def _print_outcomes(here: Here, land: Lander, outcomes: Sequence[Outcome]) -> None:
@@ -160,13 +201,13 @@ def _print_outcomes(here: Here, land: Lander, outcomes: Sequence[Outcome]) -> No
     for one in outcomes:
         why = f": {one_line(one.why, 300)}" if one.why else ""
         answer(f"{one_line(one.branch, 80)}  {one.state}{why}" + (f" as {one.commit[:12]}" if one.commit else ""))
-        _print_made(one.renumbered, one.regenerated)
+        _print_made(one.renumbered, one.regenerated, one.kept)
         for path in one.unions:
             answer(f"  {show_path(path)}: both sides' insertions are kept")
         for line in one.output:
             narrate(f"    {one_line(line, 200)}")
         _print_submodules(one.submodules)
-        if one.next_command and one.state == "left":
+        if one.next_command and one.state in ("left", "not ready"):
             narrate(f"  {one_line(one.next_command, 300)}")
     landed = [one for one in outcomes if one.state in ("landed", "ready")]
     upstream = here.rules.base.upstream.removeprefix("refs/remotes/")

@@ -18,6 +18,7 @@ from agentsync.tasks.claims import (
     claim_record,
     is_live,
     taken_line,
+    what_frees,
 )
 from agentsync.tasks.grammar import FILE, added, duplicates, find, next_id, parse
 from agentsync.tasks.plan import (
@@ -97,6 +98,10 @@ def show(name: str, as_json: bool, agent: str) -> int:
         return 0
     print_task(one)
     answer(f"  state: {'done' if one.done else taken_line(live) if live else 'free'}")
+    freed = what_frees(here.repo, here.rules.base, here.store.snapshot(), live) if live else ("", "")
+    if freed[0]:
+        answer(f"  {freed[0]}")
+        narrate(f"  {freed[1]}")
     if live and live.progress:
         answer(f"  progress: {quoted(live.progress)}")
     if live and (live.tokens or live.cost):

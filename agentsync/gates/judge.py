@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agentsync.git.objects import GITLINK
 from agentsync.judging.verdict import Finding, Transition, Verdict, joined
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.beside import SUFFIX, marked, recent_tops
@@ -77,6 +78,11 @@ def judge_move(scene: Scene, move: Transition, ref: str, tree: str) -> Verdict:
     `tree` names the result: a commit, or empty for the index.
     """
     verdicts = []
+    links = [change for change in move.changes if change.new_mode == GITLINK and change.old_mode != GITLINK]
+    if links:
+        from agentsync.gates.nested import judge_nested
+
+        verdicts.append(judge_nested(scene, move._replace(changes=links)))
     if _may_hold_migrations(scene, move):
         from agentsync.migrations.gate import judge_numbers
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 
 ABSENT_MODE = "000000"
+FILES = ("100644", "100755")  # the modes of regular files
+GITLINK = "160000"  # the mode of a submodule's entry
 
 
 class Change(NamedTuple):

@@ -7,6 +7,7 @@ import os
 from agentsync.errors import NoRepositoryError
 from agentsync.git.run import Result, handed_environment, run_git, scrubbed_environment
 from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.text import one_line, shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,13 +117,32 @@ def around(environ: Mapping[str, str], folder: str) -> Repo | None:
     return Repo(folder, git_dir, os.path.realpath(os.path.join(git_dir, common)) if common else git_dir, environ)
 
 
+def working_folder(environ: Mapping[str, str]) -> str:
+    """Where this process works.
+
+    Raises NoRepositoryError where that folder is gone, as of a worktree that was removed meanwhile.
+    """
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        was = environ.get("PWD", "")
+    above = os.path.dirname(was) if os.path.isabs(was) else os.path.expanduser("~")
+    while not os.path.isdir(above):
+        above = os.path.dirname(above)
+    beside = above.removesuffix(".worktrees")  # where `worktree add` makes them, by default
+    above = beside if os.path.isdir(beside) else above
+    what = "the folder that this was started in is gone" + (f": {one_line(was)}" if was else "")
+    why = "such as of a worktree that was removed; go to one that is there"
+    raise NoRepositoryError(what, why, f"cd {shell_word(above)}")
+
+
 def discover(environ: Mapping[str, str], *, bare: bool = False) -> Repo:
     """The repository around the working directory, as git itself finds it.
 
     Raises NoRepositoryError outside of a repository, and in a bare one unless `bare` allows it: its top is then the
     git directory.
     """
-    found = around(environ, os.getcwd())
+    found = around(environ, working_folder(environ))
     if found:
         return found
     question = ["rev-parse", "--path-format=absolute", "--is-bare-repository", "--git-dir", "--git-common-dir"]

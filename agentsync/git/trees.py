@@ -10,6 +10,7 @@ from agentsync.git.aside import aside
 from agentsync.git.objects import merge_base as merge_base
 from agentsync.git.run import handed_environment, run_git
 from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -63,10 +64,14 @@ def _index_row(path: bytes, entry: Entry | None) -> bytes:
     return f"{mode} {object_id}\t".encode() + path + b"\0"
 
 
-def commit_tree(repo: Repo, tree: str, parents: Sequence[str], message: str) -> str:
-    """Store a commit by the user's own identity and return its id."""
-    flags = [word for parent in parents for word in ("-p", parent)]
-    return repo.git("commit-tree", tree, *flags, "-F", "-", stdin=message.encode()).out.decode().strip()
+def commit_tree(repo: Repo, tree: str, parents: Sequence[str], message: str, *, signed: bool = False) -> str:
+    """Store a commit by the user's own identity, signed where asked for, and return its id."""
+    flags = [word for parent in parents for word in ("-p", parent)] + (["-S"] if signed else [])
+    done = repo.git("commit-tree", tree, *flags, "-F", "-", stdin=message.encode(), ok=())
+    if done.code != 0:
+        said = done.err.decode("utf-8", "replace").strip().splitlines()
+        raise GitError("git commit-tree failed", one_line("; ".join(line for line in said[-4:] if line.strip())))
+    return done.out.decode().strip()
 
 
 class Conflict(NamedTuple):

@@ -86,10 +86,23 @@ def check_in(repo: Repo, store: Store, holder: Holder) -> None:
     if read_line(private_file(repo, "holder")) != notice or not store.current():
         store.swap(lambda snapshot: _registration(snapshot, repo, holder))
         write_private(repo, "holder", notice + "\n")
+        _exclude_nested(repo)
     touch_alive(repo)
     branch = head_of(repo).branch
     if branch and read_line(last_branch_file(repo.private_dir)) != branch:
         write_private(repo, "branch", branch + "\n")
+
+
+def _exclude_nested(repo: Repo) -> None:
+    """A new worktree may lie inside another; what cannot be written is done without."""
+    if repo.worktree_id == MAIN_WORKTREE:
+        return
+    from agentsync.holders.nested import exclude_nested  # once for each worktree
+
+    try:
+        exclude_nested(repo)
+    except OSError:
+        return
 
 
 def register_beside(store: Store, repo: Repo, holder: Holder) -> None:

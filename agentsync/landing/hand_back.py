@@ -28,7 +28,8 @@ class Outcome(NamedTuple):
 
     Its state is `landed`, or `ready` where [integrate] publish is "branch"; `would land` or `would be ready`;
     `nothing to land`; `not ready`; `left`. `submodules`: what to type for those that could not follow.
-    `owners`: whether its owner can do something about it.
+    `owners`: whether its owner can do something about it. `kept`: generated files that stay as git merged them, since
+    their tool is not installed here, with its command.
     """
 
     branch: str
@@ -43,6 +44,7 @@ class Outcome(NamedTuple):
     output: tuple[str, ...] = ()
     submodules: tuple[str, ...] = ()
     owners: bool = True
+    kept: tuple[tuple[bytes, str], ...] = ()
 
 
 def task_of(branch: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from agentsync.config.trust import Configured, require_trusted
 from agentsync.errors import AgentsyncError, GitError, RefusedError, UsageError
 from agentsync.git.objects import is_ancestor
@@ -10,11 +12,13 @@ from agentsync.git.repo import git_elsewhere
 from agentsync.git.trees import adds_nothing, changed_paths, commit_tree, merge_base
 from agentsync.holders.identity import Holder
 from agentsync.landing.branches import made_branches
-from agentsync.landing.generate import regenerate
+from agentsync.landing.generate import Regenerated, regenerate
 from agentsync.landing.hand_back import Outcome, holder_of, note, task_of
-from agentsync.landing.publish import InTheWayError, MovedError, publish
+from agentsync.landing.in_the_way import InTheWayError
+from agentsync.landing.publish import MovedError, publish, under_way
 from agentsync.landing.rehearse import Rehearsal, rehearse
 from agentsync.landing.room import enter_room, last_lines, run_command
+from agentsync.landing.signing import commit_merge, require_verified
 from agentsync.landing.sync import Synced, message_for, newest_base
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.locks.landing import settle
@@ -23,7 +27,7 @@ from agentsync.tasks.claims import all_claims
 from agentsync.text import one_line, quoted, shell_word, show_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from agentsync.config.load import InForce
     from agentsync.git.repo import Repo
@@ -77,7 +81,29 @@ def ready_branches(land: Lander) -> tuple[list[str], list[Outcome]]:
             unready.append(Outcome(name, "not ready", f"uncommitted changes in {one_line(one.top, 200)}"))
         else:
             ready.append((int(land.repo.git("log", "-1", "--format=%ct", head.commit).out), name))
-    return [name for _, name in sorted(ready)], unready + _without_a_worktree(land)
+    return [name for _, name in sorted(ready)], [*unready, *_detached(land), *_without_a_worktree(land)]
+
+
+def _detached(land: Lander) -> list[Outcome]:
+    """The worktrees with commits that no branch has, with the command that gives them one."""
+    found = []
+    for one in worktrees(land.repo):
+        head = head_of(land.repo, one.git_dir)
+        if not one.present or head.branch or not head.commit or under_way(one.git_dir)[0]:
+            continue
+        count = land.repo.lines("rev-list", "--count", head.commit, "--not", "--branches", "--remotes")[0]
+        if count == "0":
+            continue
+        name = next(name for name in _names(one.id) if not resolve_ref(land.repo, HEADS + name))
+        why = f"{one_line(one.top, 200)} has {count} commits that no branch has; to give them one"
+        found.append(Outcome(one.id, "not ready", why, f"git -C {shell_word(one.top)} switch -c {shell_word(name)}"))
+    return found
+
+
+def _names(worktree: str) -> Iterator[str]:
+    """Names for a worktree's branch, the plainest first."""
+    yield worktree
+    yield from (f"{worktree}-{number}" for number in itertools.count(2))
 
 
 def _without_a_worktree(land: Lander) -> list[Outcome]:
@@ -152,10 +178,12 @@ def _try(land: Lander, name: str, tip: str, check: str, *, dry_run: bool) -> tup
         return Outcome(name, "nothing to land", "base has all of it"), tip
     if not merge_base(land.repo, tip, branch):
         return Outcome(name, "left", "it has no history in common with base", "git log --oneline " + name), tip
+    brought, whose = (branch, name) if land.onto_base else (tip, land.rules.base.newest_name)
+    if not is_ancestor(land.repo, brought, tip if land.onto_base else branch):
+        require_verified(land.repo, whose, brought)
     rehearsal = rehearse(land.repo, land.rules, tip, branch, onto_base=land.onto_base)
     if not check and not dry_run:
-        ours, theirs = (tip, branch) if land.onto_base else (branch, tip)
-        rehearsal = rehearsal.without_unions(land.repo, ours, theirs)
+        rehearsal = rehearsal.without_unions(land.repo)
     known = _without_landing(land, name, tip, rehearsal)
     if known:
         return known, tip
@@ -170,7 +198,7 @@ def _try(land: Lander, name: str, tip: str, check: str, *, dry_run: bool) -> tup
         path, why, command = made.left[0]
         paths = tuple(path for path, _, _ in made.left)
         return Outcome(name, "left", f"{show_path(path)} is not made anew: {why}", command, paths=paths), tip
-    return _land(land, name, (tip, branch), rehearsal._replace(tree=made.tree), check, made.made)
+    return _land(land, name, (tip, branch), rehearsal._replace(tree=made.tree), check, made)
 
 
 def _without_landing(land: Lander, name: str, tip: str, rehearsal: Rehearsal) -> Outcome | None:
@@ -189,18 +217,18 @@ def _conflicting(name: str, rehearsal: Rehearsal) -> Outcome:
 
 
 def _land(
-    land: Lander, name: str, commits: tuple[str, str], rehearsal: Rehearsal, check: str, made: tuple[bytes, ...]
+    land: Lander, name: str, commits: tuple[str, str], rehearsal: Rehearsal, check: str, made: Regenerated
 ) -> tuple[Outcome, str]:
     tip, branch = commits
     base_name = land.rules.base.name
-    facts = Synced(name, "", rehearsal.renumbered, made)
+    facts = Synced(name, "", rehearsal.renumbered, made.made)
     agent = "" if land.holder.is_human else land.holder.agent
     if land.onto_base:
         parents, text = [tip, branch], message_for(name, base_name, facts, agent)
     else:
         parents, text = [branch, tip], message_for(base_name, name, facts, agent)
-    complete = not land.onto_base and not rehearsal.renumbered and not made and is_ancestor(land.repo, tip, branch)
-    commit = branch if complete else commit_tree(land.repo, rehearsal.tree, parents, text)
+    complete = not land.onto_base and not rehearsal.renumbered and not made.made and is_ancestor(land.repo, tip, branch)
+    commit = branch if complete else commit_merge(land.repo, rehearsal.tree, parents, text)
     if check:
         land.tell(f"{name}: checking ({one_line(check, 60)})")
         seconds = float(land.rules.config.number("integrate.timeout"))
@@ -216,8 +244,8 @@ def _land(
     land.tell(f"{name}: publishing")
     behind = publish(land.repo, land.store, land.holder.key, ref, (old, commit))
     state = "landed" if land.onto_base else "ready"
-    done = Outcome(name, state, "", "", commit, rehearsal.renumbered, made, rehearsal.unions)
-    return done._replace(submodules=behind), commit
+    done = Outcome(name, state, "", "", commit, rehearsal.renumbered, made.made, rehearsal.unions)
+    return done._replace(submodules=behind, kept=made.kept), commit
 
 
 def _catch_up(land: Lander, ref: str, tip: str) -> None:

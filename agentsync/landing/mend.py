@@ -9,6 +9,7 @@ from agentsync.errors import GitError
 from agentsync.git.refs import resolve_ref, worktrees
 from agentsync.judging.landing import Landing, end, landing_now
 from agentsync.landing.follow import follow, follow_merging, follow_submodules
+from agentsync.landing.in_the_way import shown, untracked_in_the_way
 from agentsync.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,14 +36,26 @@ def mend(repo: Repo, store: Store, author: str) -> str:
     if now == landing.old:
         end(store, author)
         return ""
+    left: list[bytes] = []
     for worktree in behind:
-        try:
-            follow(repo, worktree, landing.old, now)
-        except GitError:
-            follow_merging(repo, worktree, landing.old, now)
+        untracked = untracked_in_the_way(repo, worktree.top, landing.old, now)
+        if untracked or not _follows(repo, worktree, landing.old, now):
+            left += follow_merging(repo, worktree, landing.old, now)
+    for worktree in behind:
         follow_submodules(repo, worktree.top, landing.old, now)
     end(store, author)
-    return f"finished a landing on {landing.ref.removeprefix('refs/heads/')} that was killed" if behind else ""
+    if not behind:
+        return ""
+    what = f"finished a landing on {landing.ref.removeprefix('refs/heads/')} that was killed"
+    return what + (f"; left as they stand, without what landed: {shown(left)}" if left else "")
+
+
+def _follows(repo: Repo, worktree: Worktree, old: str, new: str) -> bool:
+    try:
+        follow(repo, worktree, old, new)
+    except GitError:
+        return False
+    return True
 
 
 def _drop_stale_locks(repo: Repo, landing: Landing, places: Sequence[Worktree]) -> None:

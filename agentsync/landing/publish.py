@@ -7,14 +7,14 @@ import os
 import re
 
 from agentsync.errors import GitError, RefusedError
-from agentsync.git.objects import tree_changes
 from agentsync.git.refs import attached_branches, head_of, resolve_ref, worktrees
 from agentsync.git.repo import git_elsewhere, private_dir_of
 from agentsync.git.trees import changed_paths
 from agentsync.judging.landing import begin, end
 from agentsync.landing.follow import follow, follow_submodules
+from agentsync.landing.in_the_way import InTheWayError, last_line, patiently, shown, untracked_in_the_way, ways_out
 from agentsync.lean import TYPE_CHECKING
-from agentsync.text import one_line, shell_word, show_path
+from agentsync.text import one_line, shell_word
 
 if TYPE_CHECKING:
     from agentsync.git.refs import Worktree
@@ -32,10 +32,6 @@ _UNDER_WAY = {
 
 
 _REFUSED = "agentsync: refused: "
-
-
-class InTheWayError(RefusedError):
-    """Where the branch is checked out something keeps it from moving: whoever works there must see to it."""
 
 
 class MovedError(RefusedError):
@@ -94,57 +90,27 @@ def _checked_out(repo: Repo, ref: str) -> list[Worktree]:
 def _require_free(repo: Repo, place: Worktree, ref: str, old: str, new: str) -> None:
     if head_of(repo, place.git_dir).commit != old:
         raise MovedError(f"{ref.removeprefix('refs/heads/')} moved meanwhile", "", "agentsync status")
-    git_elsewhere(repo.environ, place.top, "update-index", "-q", "--refresh", ok=())
-    tried = git_elsewhere(repo.environ, place.top, "read-tree", "-n", "-m", "-u", old, new, ok=())
-    ignored = ignored_in_the_way(repo, place.top, old, new)
-    if tried.code == 0 and not ignored:
-        return
+    name, top = ref.removeprefix("refs/heads/"), place.top
+    patiently(lambda: git_elsewhere(repo.environ, top, "update-index", "-q", "--refresh", ok=()), top)
+    untracked = untracked_in_the_way(repo, top, old, new)
+    tried = patiently(lambda: git_elsewhere(repo.environ, top, "read-tree", "-n", "-m", "-u", old, new, ok=()), top)
     said = tried.err.decode("utf-8", "replace")
     names = re.findall(r"Entry '(.*?)' |working tree file '(.*?)'|^\t(.+)$", said, re.MULTILINE)
-    files = [next(part for part in found if part) for found in names] + ignored
-    shown = ", ".join(one_line(name, 80) for name in files[:5]) or one_line(said.strip().rpartition("\n")[2])
-    raise InTheWayError(
-        f"{ref.removeprefix('refs/heads/')} is checked out in {place.top}, and changes there are in the way: {shown}",
-        "nothing moved; commit or stash them first",
-        f"git -C {shell_word(place.top)} status",
-    )
-
-
-def ignored_in_the_way(repo: Repo, top: str, old: str, new: str) -> list[str]:
-    """What git ignores in a worktree and would write over: whatever stands where something is added, or above it."""
-    added = {change.path: change for change in tree_changes(repo, old, new) if change.new and not change.old}
-    places: dict[bytes, str] = {}
-    for path, change in added.items():
-        parts = path.split(b"/")
-        above = [b"/".join(parts[:length]) for length in range(1, len(parts))]
-        files = [place for place in above if _is_no_folder(top, place)]
-        places |= dict.fromkeys(files[:1], "")
-        if not files and os.path.lexists(os.path.join(os.fsencode(top), path)):
-            places[path] = change.new
-    found = []
-    for place, wanted in places.items():
-        tracked = git_elsewhere(repo.environ, top, "--literal-pathspecs", "ls-files", "--", place, ok=()).out
-        if tracked or (wanted and _content_of(repo, top, place) == wanted):
-            continue
-        found.append(show_path(place))
-    return found
-
-
-def _is_no_folder(top: str, path: bytes) -> bool:
-    full = os.path.join(os.fsencode(top), path)
-    return os.path.lexists(full) and (os.path.islink(full) or not os.path.isdir(full))
-
-
-def _content_of(repo: Repo, top: str, path: bytes) -> str:
-    """The id that a regular file's content would have, empty for anything else."""
-    full = os.path.join(os.fsencode(top), path)
-    if os.path.islink(full) or not os.path.isfile(full):
-        return ""
-    return git_elsewhere(repo.environ, top, "hash-object", "--", path, ok=()).out.decode().strip()
+    changed = [next(part for part in found if part) for found in names]
+    changed = [name for name in changed if os.fsencode(name) not in untracked]
+    if tried.code != 0 and (changed or not untracked):
+        listed = ", ".join(one_line(file, 80) for file in changed[:5]) or last_line(tried)
+        what = f"{name} is checked out in {top}, and changes there are in the way: {listed}"
+        raise InTheWayError(what, "nothing moved; commit them there first", f"git -C {shell_word(top)} status")
+    if untracked:
+        what = f"{name} is checked out in {top}, and files there that git does not track are in the way"
+        why = "nothing moved; take them away first"
+        raise InTheWayError(f"{what}: {shown(untracked)}", why, ways_out(top, untracked))
 
 
 def _swap(repo: Repo, ref: str, old: str, new: str) -> None:
-    done = repo.git("update-ref", "-m", "agentsync: landing", ref, new, old, ok=())
+    patience = ("-c", "core.filesRefLockTimeout=5000", "-c", "core.packedRefsTimeout=5000")
+    done = repo.git(*patience, "update-ref", "-m", "agentsync: landing", ref, new, old, ok=())
     if done.code == 0:
         return
     if resolve_ref(repo, ref) not in (old, new):

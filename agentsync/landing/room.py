@@ -12,10 +12,10 @@ import signal
 import subprocess
 
 from agentsync.errors import GitError
+from agentsync.git.objects import GITLINK
 from agentsync.git.refs import linked_worktrees
 from agentsync.git.repo import ROOM, Repo, check_worktree, git_elsewhere
 from agentsync.git.run import run_git, scrubbed_environment
-from agentsync.landing.follow import GITLINK
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.text import shell_word
 
@@ -26,11 +26,12 @@ _NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
 
 
 class Ran(NamedTuple):
-    """How a command ended: whether it passed, in words if not, and the file that has its output."""
+    """How a command ended: whether it passed, in words if not, the file that has its output, and its exit code."""
 
     passed: bool
     why: str
     log: str
+    code: int
 
 
 def room_path(repo: Repo) -> str:
@@ -134,11 +135,11 @@ def run_command(
             code = process.wait(seconds)
             why = "" if code == 0 else f"it ended with {code}"
         except subprocess.TimeoutExpired:
-            why, ends_all = f"it took more than {int(seconds)}s", True
+            code, why, ends_all = -1, f"it took more than {int(seconds)}s", True
         finally:
             if ends_all or process.poll() is None:
                 _end_group(process)
-    return Ran(not why, why, log)
+    return Ran(not why, why, log, code)
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

@@ -7,18 +7,21 @@ from contextlib import nullcontext
 
 from agentsync.config.base import unknown_base
 from agentsync.errors import GitError, RefusedError, UsageError
+from agentsync.files import write_whole
 from agentsync.git.objects import is_ancestor
 from agentsync.git.refs import HEADS, head_of
 from agentsync.git.repo import Repo
-from agentsync.git.trees import commit_tree
+from agentsync.git.trees import merge_trees
 from agentsync.landing.follow import follow_submodules
 from agentsync.landing.generate import regenerate
+from agentsync.landing.in_the_way import patiently, shown, untracked_in_the_way, ways_out
 from agentsync.landing.lander import lander
-from agentsync.landing.publish import ignored_in_the_way, refusal_in, under_way
+from agentsync.landing.publish import refusal_in, under_way
 from agentsync.landing.rehearse import Rehearsal, rehearse
+from agentsync.landing.signing import commit_merge, require_verified
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.setup.drivers import install_drivers
-from agentsync.text import one_line
+from agentsync.text import one_line, shell_path, shell_word, unquote_c
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +33,8 @@ if TYPE_CHECKING:
 class Synced(NamedTuple):
     """What a sync did (or would do): the name of what was merged, the new commit (empty: nothing to do), and how.
 
-    `submodules`: what to type for those that could not follow.
+    `submodules`: what to type for those that could not follow. `kept`: generated files that stay as git merged them,
+    since their tool is not installed here, with its command.
     """
 
     source: str
@@ -40,6 +44,7 @@ class Synced(NamedTuple):
     conflicts: tuple[bytes, ...] = ()
     left: tuple[tuple[bytes, str, str], ...] = ()
     submodules: tuple[str, ...] = ()
+    kept: tuple[tuple[bytes, str], ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -69,7 +74,7 @@ def newest_base(repo: Repo, rules: InForce) -> tuple[str, str]:
 
 def plan_sync(repo: Repo, rules: InForce, name: str, tip: str, head: str) -> tuple[Rehearsal, Synced]:
     """What bringing `tip` into `head` would do; nothing is changed."""
-    rehearsal = rehearse(repo, rules, tip, head, onto_base=False).without_unions(repo, head, tip)
+    rehearsal = rehearse(repo, rules, tip, head, onto_base=False).without_unions(repo)
     paths = tuple(one.path for one in rehearsal.conflicts)
     left = tuple((one.path, "it is made anew", one.maker.command) for one in rehearsal.stale)
     return rehearsal, Synced(name, "", rehearsal.renumbered, (), paths, left)
@@ -89,6 +94,8 @@ def sync(repo: Repo, rules: InForce, agent: str) -> Synced:
     if what:
         raise RefusedError(f"{what} is under way here", "finish it, or end it", how)
     name, tip = newest_base(repo, rules)
+    if not is_ancestor(repo, tip, head.commit):
+        require_verified(repo, name, tip)
     install_drivers(repo)
     if head.commit != tip and is_ancestor(repo, head.commit, tip):  # nothing of its own: a merge would say nothing
         _fast_forward(repo, tip)
@@ -97,16 +104,18 @@ def sync(repo: Repo, rules: InForce, agent: str) -> Synced:
     contained = is_ancestor(repo, tip, head.commit)
     if contained and not rehearsal.renumbered:
         return Synced(name, "")
+    branch = head.branch.removeprefix(HEADS)
     if rehearsal.conflicts:
-        return _leave_to_a_person(repo, name, tip, rehearsal, planned)
+        return _leave_to_a_person(repo, (name, tip), branch, rehearsal, planned)
     with lander(repo, wait=True) if rehearsal.stale else nullcontext():
         made = regenerate(repo, rehearsal.tree, rehearsal.stale)
     if made.left:
-        return _leave_to_a_person(repo, name, tip, rehearsal._replace(tree=made.tree), planned._replace(left=made.left))
-    branch = head.branch.removeprefix(HEADS)
-    done = planned._replace(regenerated=made.made, left=())
+        return _leave_to_a_person(
+            repo, (name, tip), branch, rehearsal._replace(tree=made.tree), planned._replace(left=made.left)
+        )
+    done = planned._replace(regenerated=made.made, left=(), kept=made.kept)
     parents = [head.commit] if contained else [head.commit, tip]
-    commit = commit_tree(repo, made.tree, parents, message_for(name, branch, done, agent))
+    commit = commit_merge(repo, made.tree, parents, message_for(name, branch, done, agent))
     _fast_forward(repo, commit)
     return done._replace(commit=commit, submodules=follow_submodules(repo, repo.top, head.commit, commit))
 
@@ -123,11 +132,9 @@ def message_for(name: str, branch: str, done: Synced, agent: str) -> str:
 
 def _fast_forward(repo: Repo, commit: str) -> None:
     """Move the branch, its index and its files to a commit made for it."""
-    ignored = ignored_in_the_way(repo, repo.top, "HEAD", commit)
-    if ignored:
-        what = f"ignored files are in the way: {one_line(', '.join(ignored[:5]), 200)}"
-        raise RefusedError(what, "nothing moved; put them elsewhere first", f"mv {ignored[0]} {ignored[0]}.mine")
-    done = repo.git("merge", "--ff-only", "--no-autostash", "--quiet", commit, ok=())
+    _require_nothing_untracked(repo, commit)
+    words = ("merge", "--ff-only", "--no-autostash", "--no-verify-signatures", "--quiet", commit)  # verified before
+    done = patiently(lambda: repo.git(*words, ok=()), repo.top)
     if done.code == 0:
         return
     said = done.err.decode("utf-8", "replace")
@@ -136,22 +143,43 @@ def _fast_forward(repo: Repo, commit: str) -> None:
         # git has moved the files before the gate could say no; what else is staged stays
         repo.git("read-tree", "-m", "-u", commit, "HEAD", ok=())
         raise refused
-    files = ", ".join(line.strip() for line in said.splitlines() if line.startswith("\t"))
+    files = [line.strip() for line in done.err.splitlines() if line.startswith(b"\t")]
     if files:
-        what = f"local changes are in the way: {one_line(files, 200)}"
-        raise RefusedError(what, "nothing moved; commit them, or put them aside", "git stash")
+        raise _local_changes(repo, [unquote_c(file) for file in files])
     raise GitError("git merge failed", one_line(said.strip().splitlines()[-1] if said.strip() else ""))
 
 
-def _leave_to_a_person(repo: Repo, name: str, tip: str, rehearsal: Rehearsal, planned: Synced) -> Synced:
-    """Begin git's own merge, with all done in it that a machine is sure of."""
+def _require_nothing_untracked(repo: Repo, tree: str) -> None:
+    untracked = untracked_in_the_way(repo, repo.top, "HEAD", tree)
+    if untracked:
+        what = f"files that git does not track are in the way: {shown(untracked)}"
+        raise RefusedError(what, "nothing moved; take them away first", ways_out(repo.top, untracked))
+
+
+def _local_changes(repo: Repo, paths: Sequence[bytes]) -> RefusedError:
+    what = f"local changes are in the way: {shown(paths)}"
+    names = " ".join(shell_path(path) for path in paths)
+    git = f"git -C {shell_word(repo.top)}"
+    way_on = f"{git} add -- {names} && {git} commit -m 'Work before sync' -- {names}"
+    return RefusedError(what, "nothing moved; commit them first", way_on)
+
+
+def _leave_to_a_person(repo: Repo, base: tuple[str, str], branch: str, rehearsal: Rehearsal, planned: Synced) -> Synced:
+    """Begin git's own merge with base (its name and commit), with all done in it that a machine is sure of."""
+    name, tip = base
     open_paths = {one.path for one in rehearsal.conflicts} | {path for path, _, _ in planned.left}
     edits = {path: edit for path, edit in rehearsal.edits.items() if path not in open_paths}
     _require_clean(repo, list(edits))
-    started = repo.git("merge", "--no-commit", "--no-ff", "--no-autostash", tip, ok=())
+    _, theirs = rehearsal.sides
+    _require_nothing_untracked(repo, merge_trees(repo, "HEAD", theirs).tree)
+    subject = message_for(name, branch, planned, "").splitlines()[0]
+    words = ("merge", "--no-commit", "--no-ff", "--no-autostash", "--no-verify-signatures", "-m", subject, theirs)
+    started = patiently(lambda: repo.git(*words, ok=()), repo.top)
     if not os.path.exists(os.path.join(repo.git_dir, "MERGE_HEAD")):
         said = started.err.decode("utf-8", "replace").strip().splitlines() or [""]
         raise RefusedError(f"{name} cannot be merged here", one_line("; ".join(said[-3:]), 300), "git status")
+    if theirs != tip:  # what is recorded is a merge with base itself
+        write_whole(os.path.join(repo.git_dir, "MERGE_HEAD"), f"{tip}\n".encode())
     _stage(repo, edits)
     return planned
 
@@ -162,10 +190,13 @@ def _require_clean(repo: Repo, paths: Sequence[bytes]) -> None:
         return
     words = ("status", "--porcelain", "-z", "--untracked-files=all", "--ignored", "--ignore-submodules=none")
     found = repo.git("--literal-pathspecs", *words, "--", *paths).out
-    names = [row[3:].decode("utf-8", "replace") for row in found.split(b"\0") if row[2:3] == b" "]
-    if names:
-        what = f"local changes are in the way: {one_line(', '.join(names[:5]), 200)}"
-        raise RefusedError(what, "nothing moved; commit them, or put them aside", "git stash --include-untracked")
+    rows = [row for row in found.split(b"\0") if row[2:3] == b" "]
+    ignored = [row[3:] for row in rows if row.startswith(b"!!")]
+    if ignored:
+        what = f"files that git does not track are in the way: {shown(ignored)}"
+        raise RefusedError(what, "nothing moved; take them away first", ways_out(repo.top, ignored))
+    if rows:
+        raise _local_changes(repo, [row[3:] for row in rows])
 
 
 def _stage(repo: Repo, edits: Mapping[bytes, Entry | None]) -> None:

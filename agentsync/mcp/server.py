@@ -31,12 +31,13 @@ Facts = dict[str, Any]
 class Tools:
     """The tools as clients see them; their names, words and docstrings are what every agent pays for."""
 
-    def __init__(self, repo: str, agent: str) -> None:
+    def __init__(self, repo: str, agent: str, start: str) -> None:
         self._repo = repo
         self._agent = agent
+        self._start = start
 
     def _answer(self, repo: str, doing: Callable[[Scene], Facts]) -> Facts:
-        return tools.answered(lambda: tools.open_at(repo or self._repo, self._agent, os.environ), doing)
+        return tools.answered(lambda: tools.open_at(repo or self._repo, self._agent, os.environ, self._start), doing)
 
     def status(self, paths: Sequence[str] = (), repo: str = "") -> Facts:
         """Who works on what, and news for you; with paths (ask before editing): who locks or edits each."""
@@ -84,9 +85,9 @@ class Tools:
         return self._answer(repo, lambda scene: tools.forecast_conflicts(scene))
 
 
-def build(repo: str, agent: str) -> MCPServer:
-    """The server; `repo` and `agent` are what a call that names none means."""
-    own = Tools(repo, agent)
+def build(repo: str, agent: str, start: str = "") -> MCPServer:
+    """The server; `repo` and `agent` are what a call that names none means, `start` where it was started."""
+    own = Tools(repo, agent, start)
     looking = (own.status, own.list_tasks, own.forecast_conflicts)
     doing = (own.lock_paths, own.unlock_paths, own.claim_task, own.update_task, own.reserve_migration_number)
     offered = [Tool.from_function(one, annotations=LOOKS) for one in looking]
@@ -117,4 +118,9 @@ def _without_titles(schema: Any) -> None:
 
 def serve(repo: str, agent: str) -> None:
     """Serve on stdin and stdout until the client hangs up."""
-    build(repo, agent).run()
+    try:
+        start = os.getcwd()
+    except FileNotFoundError:  # each call that needs it says so
+        start = ""
+    os.chdir(os.sep)  # git works nowhere else once the worktree that this was started in is removed
+    build(repo, agent, start).run()

@@ -56,20 +56,27 @@ def answered(opening: Callable[[], Scene], doing: Callable[[Scene], Facts]) -> F
         if scene is not None:
             lines = fitting(scene.repo, scene.rules, scene.store.snapshot(), lines)
         return {"ok": False, "what": error.what, "next": [for_tools(line) for line in lines[1:]]}
+    except OSError as error:  # no disk, no permission, a folder that went away meanwhile
+        return {"ok": False, "what": f"a file could not be read or written: {error}", "next": []}
 
 
-def open_at(repo: str, agent: str, environ: Mapping[str, str]) -> Scene:
+def open_at(repo: str, agent: str, environ: Mapping[str, str], start: str = "") -> Scene:
     """The worktree around `repo` with this agent registered, and its leases renewed: each call is a sign of life.
 
-    Raises NoRepositoryError, or UsageError for a name that cannot be an agent's.
+    `start`: the folder that a relative path is seen from. Raises NoRepositoryError, or UsageError for a name that
+    cannot be an agent's.
     """
     from agentsync.config.load import in_force_or_last
 
     if not repo:
         raise UsageError("which repository?", "name its path in `repo`", "repo=/path/to/worktree")
     free = {key: value for key, value in environ.items() if key not in LOCAL_VARIABLES}
-    folder = os.path.expanduser(repo)
-    found = around({"AI_AGENT": "mcp", **free}, folder) if os.path.isdir(folder) else None
+    folder = os.path.join(start, os.path.expanduser(repo))
+    if not os.path.isabs(folder) or not os.path.isdir(folder):
+        shown = one_line(os.path.normpath(folder), 200) if os.path.isabs(folder) else "where this server was started"
+        why = "such as after its worktree was removed; name the one that you edit in"
+        raise NoRepositoryError(f"the folder {shown} is not there", why, "repo=/path/to/worktree")
+    found = around({"AI_AGENT": "mcp", **free}, folder)
     if found is None:
         raise NoRepositoryError(f"{one_line(repo, 200)} is in no git worktree", "", "repo=/path/to/worktree")
     store = Store(found.shared_dir, found.environ)

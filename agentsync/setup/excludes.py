@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agentsync.files import read_or_empty, write_whole
+from agentsync.holders.nested import exclude_nested, without_nested
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.markers import EXCLUDE_LINE
 
@@ -26,13 +27,15 @@ def add_excludes(repo: Repo) -> None:
     missing = [line for line in LINES if line.encode() not in text.splitlines()]
     if missing:
         write_whole(exclude_file(repo), b"".join(line.encode() + b"\n" for line in missing) + text)
+    exclude_nested(repo)
 
 
 def remove_excludes(repo: Repo) -> list[str]:
     """Take them away again; return what was touched."""
-    lines = read_or_empty(exclude_file(repo)).splitlines(keepends=True)
+    text = read_or_empty(exclude_file(repo))
+    lines = without_nested(text).splitlines(keepends=True)
     kept = [line for line in lines if line.strip().decode("utf-8", "replace") not in LINES]
-    if kept == lines:
+    if b"".join(kept) == text:
         return []
     write_whole(exclude_file(repo), b"".join(kept))
     return [str(exclude_file(repo))]

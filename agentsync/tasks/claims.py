@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from agentsync.errors import OTHER_WORK, RefusedError
 from agentsync.git.objects import cat_file
-from agentsync.git.refs import head_of, resolve_ref
-from agentsync.git.repo import Repo
+from agentsync.git.refs import HEADS, head_of, resolve_ref
+from agentsync.git.repo import Repo, admin_dir_of
 from agentsync.holders.identity import Holder
+from agentsync.holders.machine import this_machine
 from agentsync.holders.registry import is_gone, last_seen, registration_of
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.record import list_of, number_of, text_of
@@ -154,13 +156,30 @@ def taken_line(claim: Claim) -> str:
     return f"{what} {claim.holder.key} since {show_time(claim.since)} ({left} left, and while its branch is unlanded)"
 
 
-def refused_claim(claim: Claim) -> RefusedError:
-    """The refusal of a task that another has."""
-    return RefusedError(
-        f"task {claim.id} {quoted(claim.title, 80)} is {taken_line(claim)}",
-        "take other work:",
-        OTHER_WORK,
-    )
+def refused_claim(claim: Claim, freed: tuple[str, str] = ("", "")) -> RefusedError:
+    """The refusal of a task that another has; `freed`: why it still has it and what frees it, where nobody is there."""
+    why, way_on = freed if freed[0] else ("take other work:", OTHER_WORK)
+    return RefusedError(f"task {claim.id} {quoted(claim.title, 80)} is {taken_line(claim)}", why, way_on)
+
+
+def what_frees(repo: Repo, base: Base, snapshot: Snapshot, claim: Claim) -> tuple[str, str]:
+    """Why a claim holds though its worktree is gone, and the command that frees it; empty where nothing is gone.
+
+    Of another machine's worktrees nothing can be seen from here.
+    """
+    known = registration_of(snapshot, claim.holder)
+    admin = os.path.exists(admin_dir_of(repo.common_dir, claim.holder.worktree))
+    if admin if known is None else known.machine != this_machine() or os.path.exists(known.path):
+        return "", ""
+    where = f"its worktree {one_line(known.path, 200)} is not there" if known else "its worktree was removed"
+    if _has_unlanded_work(repo, base, claim):
+        branch = claim.ref.removeprefix(HEADS)
+        why = f"{where}; it is free once what {one_line(branch, 80)} has is in base, or that branch is deleted"
+        return why, f"agentsync integrate {shell_word(branch)}"
+    if admin:
+        way_on = f"agentsync worktree remove {shell_word(claim.holder.worktree)}"
+        return f"{where}; to give that up, and free the task:", way_on
+    return "", ""
 
 
 def take_claim(
@@ -181,7 +200,7 @@ def take_claim(
         task_id, title, files = choose(snapshot)
         known = claim_of(snapshot, task_id)
         if known and known.holder != holder and is_live(repo, rules.base, snapshot, known):
-            raise refused_claim(known)
+            raise refused_claim(known, what_frees(repo, rules.base, snapshot, known))
         claim = new_claim(repo, rules, holder, task_id, title, files)._replace(surface=surface)
         mine = known is not None and known.holder == holder
         got[:] = [claim._replace(since=known.since) if known and mine else claim]

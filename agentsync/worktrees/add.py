@@ -10,7 +10,7 @@ from agentsync.config.trust import is_trusted
 from agentsync.errors import GitError, RefusedError, UsageError
 from agentsync.files import read_or_empty, write_whole
 from agentsync.git.refs import HEADS, head_of, resolve_ref, worktrees
-from agentsync.git.repo import Repo, around
+from agentsync.git.repo import MAIN_WORKTREE, Repo, around, git_elsewhere
 from agentsync.holders.identity import validate_agent
 from agentsync.holders.per_clone import hand_out
 from agentsync.landing.branches import note_made
@@ -42,7 +42,12 @@ class Made(NamedTuple):
 
 def main_top(repo: Repo) -> str:
     """The top of the main worktree, or this one's where there is no main one (a bare repository)."""
-    return os.path.dirname(repo.common_dir) if os.path.basename(repo.common_dir) == ".git" else repo.top
+    if os.path.basename(repo.common_dir) == ".git":
+        return os.path.dirname(repo.common_dir)
+    # a submodule's git directory lies elsewhere, and says where its work tree is
+    words = (f"--git-dir={repo.common_dir}", "rev-parse", "--show-toplevel")
+    top = git_elsewhere(repo.environ, repo.common_dir, *words, ok=()).out.decode("utf-8", "surrogateescape").strip()
+    return top if top and os.path.lexists(os.path.join(top, ".git")) else repo.top
 
 
 def place_for(repo: Repo, rules: InForce, name: str) -> str:
@@ -62,17 +67,74 @@ def place_for(repo: Repo, rules: InForce, name: str) -> str:
 def add_worktree(repo: Repo, rules: InForce, name: str, branch: str, start: str) -> Made:
     """Make a worktree, or find the one of that name and do what is missing there.
 
-    A new branch begins at `start` (any revision), else at the one remote branch of its name, else at base. Raises
-    UsageError for a name that cannot be one, RefusedError where the branch is checked out elsewhere or the folder is
-    taken, GitError where git says no.
+    A name that can only be a branch's, such as `feature/login`, names the branch, and the worktree after it. One that
+    another tool made is found by git's id of it, its branch or its folder, wherever it is. A new branch begins at
+    `start` (any revision), else at the one remote branch of its name, else at base. Raises UsageError for a name that
+    cannot be one, RefusedError where the branch is checked out elsewhere or the folder is taken, GitError where git
+    says no, or works elsewhere than in the worktree.
     """
-    validate_agent(name, "the worktree's name")
-    place, branch = place_for(repo, rules, name), branch or name
+    theirs = None if branch else _by_another_tool(repo, rules, name)
+    if theirs:
+        return _found(repo, rules, theirs, theirs.id, head_of(repo, theirs.git_dir).branch.removeprefix(HEADS))
+    name, branch = _names(repo, name, branch)
+    place = place_for(repo, rules, name)
     there = next((one for one in worktrees(repo) if os.path.realpath(one.top) == os.path.realpath(place)), None)
     if there and there.present:
         return _found(repo, rules, there, name, branch)
     if there:
         forget(repo, there)
+    _require_free(repo, place, branch)
+    exists = bool(resolve_ref(repo, HEADS + branch))
+    if exists and start:
+        what = f"there is a branch {quoted(branch, 80)} already"
+        raise UsageError(what, "--from says where a new one begins", f"agentsync worktree add {shell_word(name)} OTHER")
+    _require_own_folders(repo)
+    words = [place, branch] if exists else _new_branch(repo, rules, branch, place, start)
+    notes = _made_by_git(repo, place, branch, words)
+    if not exists:
+        note_made(repo, branch)
+    more, failed = furnish(repo, rules, place, name)
+    return Made(place, branch, existed=False, notes=(*notes, *more), failed=failed)
+
+
+def _by_another_tool(repo: Repo, rules: InForce, name: str) -> Worktree | None:
+    """The worktree of a name, a branch or a folder that stands elsewhere than those that are made here do."""
+    linked = [one for one in worktrees(repo) if one.present and one.id != MAIN_WORKTREE]
+    folder = os.path.realpath(name)
+    found = [one for one in linked if os.path.realpath(one.top) == folder]
+    found += [one for one in linked if name in (one.id, head_of(repo, one.git_dir).branch.removeprefix(HEADS))]
+    ours = [one for one in found[:1] if os.path.realpath(place_for(repo, rules, one.id)) == os.path.realpath(one.top)]
+    return found[0] if found and not ours else None
+
+
+def flat_name(branch: str) -> str:
+    """A branch's name as a folder's and an agent's."""
+    return "".join(char if char.isalnum() or char in "._-" else "-" for char in branch).strip("-.") or branch
+
+
+def _names(repo: Repo, name: str, branch: str) -> tuple[str, str]:
+    """The worktree's name and its branch.
+
+    Raises UsageError where one cannot be, RefusedError where the folder of the name has another branch.
+    """
+    flat = name if branch else flat_name(name)
+    is_branch = repo.git("check-ref-format", "--branch", branch or name, ok=()).code == 0
+    if flat == name or not is_branch:
+        validate_agent(name, "the worktree's name")
+        if not is_branch:
+            what = f"{quoted(branch or name, 80)} cannot be a branch's name"
+            raise UsageError(what, "git check-ref-format says what can", "git help check-ref-format")
+        return name, branch or name
+    for one in worktrees(repo):
+        now = head_of(repo, one.git_dir).branch.removeprefix(HEADS)
+        if one.id == flat and now != name:
+            what = f"worktree {flat} is there already, on {quoted(now, 80) if now else 'a detached HEAD'}"
+            way_on = f"agentsync worktree add {shell_word(flat + '-2')} {shell_word(name)}"
+            raise RefusedError(what, f"in {one.top}; to make another for {quoted(name, 80)}", way_on)
+    return validate_agent(flat, "the worktree's name"), name
+
+
+def _require_free(repo: Repo, place: str, branch: str) -> None:
     for one in worktrees(repo):
         if head_of(repo, one.git_dir).branch == HEADS + branch:
             what = f"branch {quoted(branch, 80)} is checked out already"
@@ -82,20 +144,53 @@ def add_worktree(repo: Repo, rules: InForce, name: str, branch: str, start: str)
             raise RefusedError(what, f"in {one.top}, which is not there now; to give that worktree up:", way_on)
     if os.path.lexists(place) and (not os.path.isdir(place) or os.listdir(place)):
         raise RefusedError(f"{place} is there already, and no worktree", "", f"ls -la {shell_word(place)}")
-    exists = bool(resolve_ref(repo, HEADS + branch))
-    if exists and start:
-        what = f"there is a branch {quoted(branch, 80)} already"
-        raise UsageError(what, "--from says where a new one begins", f"agentsync worktree add {shell_word(name)} OTHER")
-    words = [place, branch] if exists else _new_branch(repo, rules, branch, place, start)
-    try:
-        repo.git("worktree", "add", "--quiet", *words)
-    except GitError as error:
+
+
+def _require_own_folders(repo: Repo) -> None:
+    """Refuse where git takes every worktree for the main one's folder (git-worktree(1), CONFIGURATION FILE).
+
+    That is so where the repository is a submodule, or was made with `--separate-git-dir`, and something has switched
+    `extensions.worktreeConfig` on without moving `core.worktree`.
+    """
+    common = os.path.join(repo.common_dir, "config")
+
+    def setting(key: str, *kind: str) -> str:
+        words = ("config", "--file", common, *kind, "--get", key)
+        said = git_elsewhere(repo.environ, repo.common_dir, *words, ok=()).out
+        return said.decode("utf-8", "surrogateescape").strip()
+
+    folder = setting("core.worktree")
+    if folder and setting("extensions.worktreeConfig", "--type=bool") == "true":
+        own = shell_word(os.path.join(repo.common_dir, "config.worktree"))
+        way_on = (
+            f"git config --file {own} core.worktree {shell_word(folder)}"
+            f" && git config --file {shell_word(common)} --unset core.worktree"
+        )
+        what = "git would work in the main worktree from every other: core.worktree is set for all of them"
+        raise RefusedError(what, "extensions.worktreeConfig is on; the setting belongs to the main one alone", way_on)
+
+
+def _made_by_git(repo: Repo, place: str, branch: str, words: list[str]) -> list[str]:
+    """Let git make a worktree; a hook of the user's that failed afterwards is a note, and no worktree the less.
+
+    Raises GitError where there is none then, or git works elsewhere in it.
+    """
+    done = repo.git("worktree", "add", "--quiet", *words, ok=())
+    said = [line for line in done.err.decode("utf-8", "replace").splitlines() if line.strip()]
+    made = next((one for one in worktrees(repo) if os.path.realpath(one.top) == os.path.realpath(place)), None)
+    if made is None or not made.present or head_of(repo, made.git_dir).branch != HEADS + branch:
         typed = f"git worktree add {' '.join(map(shell_word, words))}"
-        raise GitError("git worktree add failed", error.why, typed) from None
-    if not exists:
-        note_made(repo, branch)
-    notes, failed = furnish(repo, rules, place, name)
-    return Made(place, branch, existed=False, notes=tuple(notes), failed=failed)
+        raise GitError("git worktree add failed", one_line(said[-1] if said else ""), typed)
+    top = git_elsewhere(repo.environ, place, "rev-parse", "--show-toplevel", ok=())
+    if os.path.realpath(top.out.decode("utf-8", "surrogateescape").strip() or ".") != os.path.realpath(place):
+        why = f"git works in {one_line(top.out.decode('utf-8', 'replace').strip(), 200) or 'no work tree'} from there"
+        raise GitError(f"{place} was made, but is no worktree", why, "git config --show-origin --get core.worktree")
+    if done.code == 0:
+        return []
+    if git_elsewhere(repo.environ, place, "diff-index", "--cached", "--quiet", "HEAD", ok=()).code != 0:
+        why = one_line(said[-1] if said else f"exit code {done.code}")
+        raise GitError("git worktree add was cut short", why, f"git -C {shell_word(place)} status")
+    return [f"the post-checkout hook failed: {one_line(said[-1] if said else f'exit code {done.code}', 160)}"]
 
 
 def _new_branch(repo: Repo, rules: InForce, branch: str, place: str, start: str) -> list[str]:
@@ -152,9 +247,14 @@ def furnish(repo: Repo, rules: InForce, place: str, name: str) -> tuple[list[str
             failed = failed or ran is False
             done |= {command} if ran else set()
     write_whole(_done_file(place), "\0".join(sorted(done)).encode())
-    silent = [] if by_framework(repo) else silent_hooks(repo, place)
-    notes.append(f"hooks that do not fire here: {', '.join(silent)} (agentsync doctor)" if silent else "hooks fire")
-    return notes, failed
+    return [*notes, _hooks(repo, place)], failed
+
+
+def _hooks(repo: Repo, place: str) -> str:
+    if by_framework(repo):
+        return "hooks run through pre-commit, and were not tried: it would stash"
+    silent = silent_hooks(repo, place)
+    return f"hooks that do not fire here: {', '.join(silent)} (agentsync doctor)" if silent else "hooks fire"
 
 
 def _files(repo: Repo, place: str, name: str) -> list[str]:

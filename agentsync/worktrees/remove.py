@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 
 from agentsync.errors import RefusedError, UsageError
 from agentsync.files import read_or_empty
-from agentsync.git.objects import is_ancestor
+from agentsync.git.objects import GITLINK, is_ancestor
 from agentsync.git.refs import HEADS, head_of, worktrees
 from agentsync.git.repo import MAIN_WORKTREE, Repo, git_elsewhere
 from agentsync.git.trees import adds_nothing
+from agentsync.holders.nested import exclude_nested
 from agentsync.holders.registry import record_place, registered
 from agentsync.landing.branches import made_branches, note_gone
 from agentsync.landing.publish import under_way
@@ -18,12 +20,13 @@ from agentsync.locks.markers import take_away
 from agentsync.locks.query import all_locks
 from agentsync.migrations.numbers import reserved_by
 from agentsync.state.store import Change
-from agentsync.tasks.claims import all_claims, place_of
+from agentsync.tasks.claims import all_claims, claim_record, place_of
 from agentsync.text import one_line, quoted, shell_word
 
 if TYPE_CHECKING:
     from agentsync.config.load import Base
     from agentsync.git.refs import Worktree
+    from agentsync.record import Record
     from agentsync.state.store import Snapshot, Store
 
 
@@ -65,10 +68,11 @@ def remove_worktree(repo: Repo, base: Base, store: Store, worktree: Worktree, *,
     head = head_of(repo, worktree.git_dir)
     landed = bool(head.commit) and any(is_ancestor(repo, head.commit, tip) for tip in base.commits)
     # git itself removes none that has submodules, unless forced; what could be lost of those was looked at
-    flags = ["--force"] if force or _modules(worktree) else []
+    flags = ["--force"] if force or _modules(repo, worktree) else []
     main = Repo(os.path.dirname(repo.common_dir), repo.common_dir, repo.common_dir, repo.environ)
     here = main if os.path.basename(repo.common_dir) == ".git" else repo
     here.git("worktree", "remove", *flags, worktree.top)
+    exclude_nested(repo)
     has_all = landed or (bool(head.commit and base.commits) and adds_nothing(repo, base.newest, head.commit))
     locks = [held.lock for held in all_locks(repo, store.snapshot()) if held.lock.holder.worktree == worktree.id]
     store.swap(lambda snapshot: _freed(repo, snapshot, worktree.id, landed=has_all))
@@ -93,7 +97,7 @@ def _require_removable(repo: Repo, worktree: Worktree, *, force: bool) -> None:
     if worktree.id == MAIN_WORKTREE:
         raise RefusedError("the main worktree stays", "only linked worktrees are removed", "agentsync worktree list")
     if worktree.git_dir == repo.git_dir:
-        raise RefusedError("this is the worktree that we are in", "", f"cd {shell_word(os.path.dirname(worktree.top))}")
+        raise RefusedError("this is the worktree that we are in", "go to another, then again", _way_out(repo, worktree))
     if os.path.exists(os.path.join(worktree.git_dir, "locked")):
         what = f"{worktree.top} is locked by git"
         raise RefusedError(what, "somebody wants it kept", f"git worktree unlock {shell_word(worktree.top)}")
@@ -117,6 +121,15 @@ def _require_removable(repo: Repo, worktree: Worktree, *, force: bool) -> None:
         raise RefusedError(what, "commit them, or give them up", way_on)
 
 
+def _way_out(repo: Repo, worktree: Worktree) -> str:
+    """Where this command works: another worktree; where there is none, as beside a bare repository, git's own."""
+    others = [one.top for one in worktrees(repo) if one.present and one.git_dir != worktree.git_dir]
+    if others:
+        return f"cd {shell_word(others[0])}"
+    common = shell_word(repo.common_dir)
+    return f"cd {common} && git worktree remove {shell_word(worktree.top)}"
+
+
 def forget(repo: Repo, worktree: Worktree) -> None:
     """Take a worktree out of git's list whose folder is not there.
 
@@ -131,14 +144,45 @@ def _require_commits_kept(repo: Repo, worktree: Worktree) -> None:
     if not head.branch and head.commit and not _reachable(repo, head.commit):
         what = f"{worktree.top} has a detached HEAD with commits that no branch has"
         raise RefusedError(what, "name a branch for them first", f"git branch NAME {head.commit[:12]}")
-    for name, git_dir in _modules(worktree).items():
-        fetched = _fetched_ids(git_dir)
-        known = ("--not", "--remotes", "--tags", "--ignore-missing", *fetched)
-        words = (f"--git-dir={git_dir}", "rev-list", "--max-count=1", "--branches", "HEAD", *known)
-        if git_elsewhere(repo.environ, repo.common_dir, *words, ok=()).out:
-            what = f"submodule {quoted(name, 80)} of {worktree.top} has commits that no remote has"
-            way_on = f"git -C {shell_word(os.path.join(worktree.top, name))} push origin HEAD:refs/heads/NAME"
-            raise RefusedError(what, "they would go with it; push them first", way_on)
+    for name, git_dir in _modules(repo, worktree).items():
+        lost = _unpushed(repo, git_dir)
+        if lost:
+            what = f"submodule {quoted(name, 80)} of {worktree.top} has {lost.what} that no remote has"
+            way_on = f"git --git-dir={shell_word(git_dir)} push origin {lost.commit}:refs/heads/NAME"
+            raise RefusedError(what, "they would go with it; push them first, to a branch of any NAME", way_on)
+
+
+class _Lost(NamedTuple):
+    """What would go with a submodule: commits, or a stash, and the one that has the others."""
+
+    what: str
+    commit: str
+
+
+def _unpushed(repo: Repo, git_dir: str) -> _Lost | None:
+    """What a submodule has that it did not get from its remote: in branches, HEADs, tags of its own, and stashes."""
+
+    def git(*words: str) -> list[str]:
+        done = git_elsewhere(repo.environ, repo.common_dir, f"--git-dir={git_dir}", *words)
+        return done.out.decode("utf-8", "replace").splitlines()
+
+    made = _made_here(git_dir)
+    tags = git("for-each-ref", "--format=%(refname) %(objectname) %(*objectname)", "refs/tags")
+    got = [name for name, *ids in map(str.split, tags) if not made & set(ids)]
+    known = ["--not", "--remotes", *got, "--ignore-missing", *_fetched_ids(git_dir)]
+    has_stash = git("for-each-ref", "refs/stash")
+    for stash in git("rev-list", "--walk-reflogs", "refs/stash", "--") if has_stash else []:
+        if git("rev-list", "--max-count=1", stash, *known):
+            return _Lost("a stash", stash)
+    found = git("rev-list", "--max-count=1", "--all", *known)
+    return _Lost("commits", found[0]) if found else None
+
+
+def _made_here(git_dir: str) -> set[str]:
+    """The commits that were made in a submodule, by its HEAD's log: a tag on one of them did not come from a remote."""
+    rows = [row.partition(b"\t") for row in read_or_empty(os.path.join(git_dir, "logs", "HEAD")).splitlines()]
+    made = (b"commit", b"merge", b"cherry-pick", b"revert", b"rebase", b"am")
+    return {facts.split()[1].decode() for facts, _, what in rows if what.startswith(made) and len(facts.split()) > 1}
 
 
 def _fetched_ids(git_dir: str) -> list[str]:
@@ -150,14 +194,23 @@ def _fetched_ids(git_dir: str) -> list[str]:
     return [word for word in words if len(word) >= 40 and word.isalnum()]
 
 
-def _modules(worktree: Worktree) -> dict[str, str]:
-    """The submodules that live in a linked worktree's own git directory: name to git directory."""
+def _modules(repo: Repo, worktree: Worktree) -> dict[str, str]:
+    """The submodules that would go with a linked worktree: name or path to git directory.
+
+    They live in its own git directory, or, as older ones and fresh ones do, in the work tree.
+    """
     top = os.path.join(worktree.git_dir, "modules")
     found = {}
     for folder, folders, files in os.walk(top):
         if "HEAD" in files and "objects" in folders:
             found[os.path.relpath(folder, top)] = folder
             folders[:] = [name for name in folders if name == "modules"]
+    rows = git_elsewhere(repo.environ, worktree.top, "ls-files", "--stage", "-z").out if worktree.present else b""
+    for row in rows.split(b"\0"):
+        if row.startswith(GITLINK.encode()):
+            path = os.fsdecode(row.partition(b"\t")[2])
+            inside = os.path.join(worktree.top, path, ".git")
+            found |= {path: inside} if os.path.isdir(inside) else {}
     return found
 
 
@@ -170,6 +223,9 @@ def _freed(repo: Repo, snapshot: Snapshot, worktree_id: str, *, landed: bool) ->
     gone = [record_place(known.holder) for known in registered(snapshot) if known.holder.worktree == worktree_id]
     gone += reserved_by(snapshot, worktree_id)
     gone += [held.lock.target.place for held in all_locks(repo, snapshot) if held.lock.holder.worktree == worktree_id]
-    if landed:
-        gone += [place_of(claim.id) for claim in all_claims(snapshot) if claim.holder.worktree == worktree_id]
-    return Change(f"worktree {worktree_id} removed", "agentsync", dict.fromkeys(gone)) if gone else None
+    records: dict[bytes, Record | None] = dict.fromkeys(gone)
+    for claim in all_claims(snapshot):
+        if claim.holder.worktree == worktree_id:  # its lease is over; unlanded commits go on standing for it
+            over = claim_record(claim._replace(until=int(time.time())))
+            records[place_of(claim.id)] = None if landed else over
+    return Change(f"worktree {worktree_id} removed", "agentsync", records) if records else None
