@@ -13,19 +13,27 @@ from conftest import Tree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agentsync.config.schema import defaults
 from agentsync.git.merge_file import merge_lines
 from agentsync.merging.formats import format_of, merge_format
+from agentsync.merging.generated import generator_of
 from agentsync.merging.hunks import Merged
-from agentsync.merging.three_way import ABSENT, ConflictError, merge_values, same
+from agentsync.merging.three_way import ABSENT, Conflict, ConflictError, merge_values, same
 
 
 def lines(base: bytes, ours: bytes, theirs: bytes) -> Merged:
     return merge_lines(dict(os.environ), base, ours, theirs)
 
 
-def merged(path: str, base: str, ours: str, theirs: str) -> str | None:
+def answered(path: str, base: str, ours: str, theirs: str) -> str | Conflict | None:
+    """What the format answers: a text, a conflict, or None for "not mine"."""
     made = merge_format(path.encode(), base.encode(), ours.encode(), theirs.encode(), lines)
-    return None if made is None else made.decode()
+    return made.decode() if isinstance(made, bytes) else made
+
+
+def merged(path: str, base: str, ours: str, theirs: str) -> str | None:
+    made = answered(path, base, ours, theirs)
+    return made if isinstance(made, str) else None
 
 
 def package(**dependencies: str) -> str:
@@ -119,6 +127,13 @@ def test_merged_toml_parses_and_says_what_was_merged(
         ("^1.0.0", "workspace:*", "^1.1.0", None),
         ("^1.0.0", "^1.2.0-rc.1", "^1.1.0", None),
         ("^1.0.0", "latest", "next", None),
+        ("^1.5.0", "<1.6.0", "^1.5.1", None),  # no text says both bounds
+        (">=1.0.0", ">=1.2.0 <1.5.0", ">=1.3.0", None),
+        (">=1.0.0 <3.0.0", ">=1.2.0 <3.0.0", ">=1.0.0 <2.0.0", None),
+        (">=1.0.0", ">=1.2.0 <2.0.0", ">=1.1.0", ">=1.2.0 <2.0.0"),
+        ("^1.0.0", "~1.2.0", "~1.3.0", None),  # each side shuts out the other's
+        ("~1.1.0", "~1.2.0", "~1.3.0", "~1.3.0"),
+        ("^1.5.0", "^1.0.0", ">=1.5.0 <1.8.0", None),  # one loosens, the other narrows
     ],
 )
 def test_package_json_ranges(base: str, ours: str, theirs: str, wanted: str | None) -> None:
@@ -301,7 +316,7 @@ def test_registry_refuses_what_is_not_sure(mine: str, other: str) -> None:
 def test_what_both_name_alike_is_never_kept_twice(path: str, mine: bytes, theirs: bytes) -> None:
     base = b"import os\n\nos.name\n"
     sides = (base, b"import os\n" + mine + b"\nos.name\n", b"import os\n" + theirs + b"\nos.name\n")
-    assert merge_format(path.encode(), *sides, lambda *s: merge_lines(dict(os.environ), *s)) is None
+    assert isinstance(merge_format(path.encode(), *sides, lines), Conflict)
 
 
 @pytest.mark.parametrize(
@@ -443,3 +458,137 @@ def test_the_repositorys_own_merge_attribute_wins(bare_tree: Tree) -> None:
     bare_tree.synced("init", "--yes")
     assert bare_tree.ok("check-attr", "merge", "CHANGELOG.md").endswith(": union")
     assert bare_tree.ok("check-attr", "merge", "package.json").endswith(": agentsync-formats")
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs", "wanted"),
+    [
+        (">=1", ">=1,<2", ">=1.5", None),  # no text says both bounds
+        (">=1,<2", ">=1", ">=1,<2,!=1.5", None),  # one drops a bound, the other adds one
+        (">=1,<3", ">=2,<3", ">=1.5,<3", ">=2,<3"),
+        (">=1", "==1.4", ">=1.2", "==1.4"),  # a pin inside the other's range
+        ("==1.0", "==1.4", ">=1.0", None),  # one pins, the other ends pinning
+        ("==1.0", "==1.4", "==1.5", "==1.5"),
+        ("==1.4", "==1.3", "==1.5", None),
+        (">=1", "==1.4", "==1.5", None),
+    ],
+)
+def test_specifiers_keep_every_bound_that_a_side_set(base: str, ours: str, theirs: str, wanted: str | None) -> None:
+    texts = [f'[project]\ndependencies = ["a{side}"]\n' for side in (base, ours, theirs)]
+    assert merged("pyproject.toml", *texts) == (wanted and f'[project]\ndependencies = ["a{wanted}"]\n')
+
+
+@pytest.mark.parametrize(
+    ("base", "mine", "other"),
+    [
+        ("x\n", "x\nfoo[bar]>=2\n", "foo<2\nx\n"),
+        ("x\n", 'x\nfoo>=2; python_version>"3.9"\n', "foo<2\nx\n"),
+        ("foo>=1\nx\n", "foo[bar]>=1\nx\n", "x\n"),
+        ("foo @ git+https://h/foo@v1\nx\n", "foo @ git+https://h/foo@v2\nx\n", "foo @ git+https://h/foo@v3\nx\n"),
+        ("git+https://h/foo@v1\n\nx\n", "git+https://h/foo@v2\n\nx\n", "\nx\ngit+https://h/foo@v3\n"),
+        ("x\n", "x\nfoo==1\n", "git+https://h/y@v3#egg=foo\nx\n"),
+        ("x\n", "x\n--index-url https://a\n", "--index-url https://b\nx\n"),
+    ],
+)
+def test_requirements_of_one_package_come_from_one_side(base: str, mine: str, other: str) -> None:
+    for sides in ((mine, other), (other, mine)):
+        assert isinstance(answered("requirements.txt", base, *sides), Conflict)
+
+
+def test_a_vendored_manifest_is_nobodys() -> None:
+    sides = [f"module x\n\nrequire a/b {version}\n" for version in ("v1.0.0", "v1.1.0", "v1.2.0")]
+    assert answered("vendor/x/go.mod", *sides) is None
+    assert answered("x/go.mod", *sides)
+    assert format_of(b"web/node_modules/x/package.json") is None
+    assert generator_of(b"vendor/x/go.sum", defaults()) is None
+    assert generator_of(b"x/go.sum", defaults()) is not None
+
+
+@pytest.mark.parametrize("path", ["package.json", "pyproject.toml", "requirements.txt", "go.mod", "CHANGELOG.md"])
+def test_line_ends_stay_as_they_are(path: str) -> None:
+    texts = {
+        "package.json": [package(m="1.0.0"), package(a="1.0.0", m="1.0.0"), package(m="1.0.0", z="1.0.0")],
+        "pyproject.toml": [f"[a]\nx = 1\n{more}" for more in ("", "y = 2\n", "z = 3\n")],
+        "requirements.txt": ["m==1\n", "m==1\ny==2\n", "m==1\nz==2\n"],
+        "go.mod": [f"module x\n\nrequire (\n\ta/b v1.{n}.0\n\tc/d v1.0.0\n)\n" for n in range(3)],
+        "CHANGELOG.md": [CHANGES, *(CHANGES.replace("- one\n", f"- one\n- {word}\n") for word in ("two", "three"))],
+    }[path]
+    both = merged(path, *texts)
+    assert both
+    crlf = [text.replace("\n", "\r\n") for text in texts]
+    assert merged(path, *crlf) == both.replace("\n", "\r\n")
+    assert merged(path, texts[0], texts[1], crlf[2]) == both.replace("\n", "\r\n"), "theirs changed the ends"
+    assert merged(path, crlf[0], texts[1], crlf[2]) == both
+
+
+def test_a_comment_never_moves_to_another_key() -> None:
+    base = "attrs\n\ndjango==3.0\n"
+    mine = base.replace("django", "# not beyond 3: see the ticket\ndjango")
+    other = base.replace("django", "celery\ndjango")
+    for sides in ((mine, other), (other, mine)):
+        made = merged("requirements.txt", base, *sides)
+        assert made is None or "# not beyond 3: see the ticket\ndjango" in made
+    base = "[a]\nx = 1\n\n[b]\nx = 1\n"
+    mine, other = base.replace("[b]\n", "[b]\n# why\n"), base.replace("[b]\n", "[b]\nw = 2\n")
+    for sides in ((mine, other), (other, mine)):
+        made = merged("pyproject.toml", base, *sides)
+        assert made is None or "# why\nx" in made
+
+
+def test_the_order_of_conditions_in_package_json_is_a_persons() -> None:
+    def exports(**conditions: str) -> str:
+        return json.dumps({"exports": {".": conditions, "./x": "./x.js"}}, indent=2) + "\n"
+
+    base = exports(default="./a.js")
+    one, two = exports(browser="./b.js", default="./a.js"), exports(node="./n.js", default="./a.js")
+    assert isinstance(answered("package.json", base, one, two), Conflict)
+    more = [base.replace('"./x":', f'"./{name}": "./{name}.js",\n    "./x":') for name in "yz"]
+    assert merged("package.json", base, *more)
+
+
+def test_a_list_whose_order_counts_merges_item_by_item() -> None:
+    def words(items: str) -> str:
+        return json.dumps({"args": items.split()}) + "\n"
+
+    sides = {"x b c d e": "a b c d y", "x a b c d e": "a b c d e x", "a x c d e": "a b y d e"}
+    made = [merged("messages/a.json", words("a b c d e"), words(one), words(two)) for one, two in sides.items()]
+    assert made == [words("x b c d y"), None, None]
+
+
+_TABLES = "[a]\nx = 1\n\n[b]\ny = 2\n\n[c]\nz = 3\n"
+_MODULE = "require a/b v1.0.0\n\nrequire c/d v1.0.0\n\nrequire e/f v1.0.0\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "base", "mine", "other"),
+    [
+        ("package.json", package(a="1", b="1", c="1"), package(n="1", a="1", b="1", c="1"),
+         package(a="1", b="1", c="1", n="2")),
+        ("pyproject.toml", _TABLES, "[n]\nk = 1\n\n" + _TABLES, _TABLES + "\n[n]\nk = 2\n"),
+        ("go.mod", _MODULE, "replace g/h => ../g\n\n" + _MODULE, _MODULE + "\nreplace g/h => ../h\n"),
+        ("requirements.txt", "a\nb\nc\n", "z<2\na\nb\nc\n", "a\nb\nc\nz>2\n"),
+    ],
+)  # fmt: skip
+def test_a_conflict_that_gits_lines_do_not_see_is_left_with_markers(
+    main: Tree, path: str, base: str, mine: str, other: str
+) -> None:
+    assert lines(base.encode(), mine.encode(), other.encode()).clean, "else git sees it by itself"
+    _two_branches(main, path, base, mine, other)
+    done = main.git("merge", "--no-edit", "side")
+    assert done.code == 1
+    assert f"agentsync: conflict in {path}: " in done.err
+    found = main.read(path)
+    assert "<<<<<<< ours" in found
+    assert ">>>>>>> theirs" in found
+    assert main.ok("diff", "--name-only", "--diff-filter=U") == path
+
+
+def test_an_ancestor_that_is_itself_a_conflict_is_no_reason_to_believe_the_lines() -> None:
+    broken = '<<<<<<< ours\n{\n  "a": 1,\n=======\n{\n  "a": 2,\n>>>>>>> theirs\n  "b": 1,\n  "c": 1,\n  "d": 1\n}\n'
+    mine = '{\n  "a": 3,\n  "b": 1,\n  "c": 1,\n  "d": 1\n}\n'
+    assert answered("messages/a.json", broken, mine, mine.replace('"d": 1', '"d": 2')) == mine.replace(
+        '"d": 1', '"d": 2'
+    )
+    twice = mine.replace('"d": 1', '"d": 1,\n  "e": 1')
+    other = mine.replace('"b": 1', '"e": 2,\n  "b": 1')
+    assert isinstance(answered("messages/a.json", broken, twice, other), Conflict)

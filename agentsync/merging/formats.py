@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from agentsync.config.patterns import matches
 from agentsync.lean import TYPE_CHECKING, NamedTuple
-from agentsync.merging.three_way import ConflictError
+from agentsync.merging.generated import VENDORED
+from agentsync.merging.three_way import Conflict, ConflictError, NotMineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,10 @@ MOST_BYTES = 10 << 20  # a larger file is left to git
 
 
 class Format(NamedTuple):
-    """A kind of file: its name, gitignore patterns, and its merge (which raises ConflictError)."""
+    """A kind of file: its name, gitignore patterns, and its merge.
+
+    That raises ConflictError where a person must choose, NotMineError where the versions are not of the format.
+    """
 
     name: str
     patterns: tuple[str, ...]
@@ -100,6 +104,8 @@ FORMATS = (
 
 def format_of(path: bytes) -> Format | None:
     """The format of a path, None for a file that merges as git merges it."""
+    if VENDORED & set(path.split(b"/")[:-1]):
+        return None
     return next((one for one in FORMATS if matches([_anywhere(p) for p in one.patterns], path)), None)
 
 
@@ -108,12 +114,35 @@ def _anywhere(pattern: str) -> str:
     return f"**/{pattern}" if "/" in pattern else pattern
 
 
-def merge_format(path: bytes, base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> bytes | None:
-    """Three versions of a file merged by its format; None where its format does not tell."""
+def merge_format(path: bytes, base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> bytes | Conflict | None:
+    """Three versions of a file merged by its format: the text, a conflict, or None where it is not the format's."""
     found = format_of(path)
     if found is None or max(len(base), len(ours), len(theirs)) > MOST_BYTES:
         return None
+    sides, end = _with_line_feeds(base, ours, theirs)
     try:
-        return found.merge(path.decode("utf-8", "surrogateescape"), base, ours, theirs, lines)
-    except ConflictError:
+        made = found.merge(path.decode("utf-8", "surrogateescape"), *sides, lines)
+    except NotMineError:
         return None
+    except ConflictError as error:
+        return Conflict(str(error))
+    return made.replace(b"\n", end)
+
+
+def _with_line_feeds(base: bytes, ours: bytes, theirs: bytes) -> tuple[tuple[bytes, bytes, bytes], bytes]:
+    """The versions with line feeds alone, and the line end of the merge; as they are where one has both ends."""
+    ends = [_line_end(side) for side in (base, ours, theirs)]
+    if None in ends or b"\r\n" not in ends:
+        return (base, ours, theirs), b"\n"
+    known = [end or ends[1] or ends[2] or b"\n" for end in ends]  # an empty side has none
+    before, mine, other = known
+    bare = tuple(side.replace(b"\r\n", b"\n") for side in (base, ours, theirs))
+    return (bare[0], bare[1], bare[2]), other if mine == before else mine
+
+
+def _line_end(text: bytes) -> bytes | None:
+    """How the lines of a text end, empty where it has one line at most, None where they end in two ways."""
+    feeds, both = text.count(b"\n"), text.count(b"\r\n")
+    if both in (0, feeds):
+        return b"" if not feeds else b"\r\n" if both else b"\n"
+    return None
