@@ -324,7 +324,7 @@ def test_what_both_name_alike_is_never_kept_twice(path: str, mine: bytes, theirs
     [
         ("src/mod.rs", '#[cfg(feature = "net")]\npub mod a;\n', '#[cfg(feature = "net")]\npub mod b;\n'),
         ("app/routes.py", "@login\ndef a(): ...\n", "@login\ndef b(): ...\n"),
-        ("app/routes.ts", "// @ts-ignore\nadd('a');\n", "// @ts-ignore\nadd('b');\n"),
+        ("app/routes.ts", "// @ts-ignore\nexport class A {}\n", "// @ts-ignore\nexport class B {}\n"),
     ],
 )
 def test_what_speaks_of_the_next_line_stays_with_it(path: str, mine: str, theirs: str) -> None:
@@ -592,3 +592,108 @@ def test_an_ancestor_that_is_itself_a_conflict_is_no_reason_to_believe_the_lines
     twice = mine.replace('"d": 1', '"d": 1,\n  "e": 1')
     other = mine.replace('"b": 1', '"e": 2,\n  "b": 1')
     assert isinstance(answered("messages/a.json", broken, twice, other), Conflict)
+
+
+def _dump(version: int, *rows: str, outside: str = "") -> str:
+    table = "".join(f"    {row}\n" for row in rows)
+    head = f"ActiveRecord::Schema[7.1].define(version: 2024_0{version}_01_000000) do\n"
+    return f'{head}  create_table "users", force: :cascade do |t|\n{table}  end\n\n{outside}end\n'
+
+
+_EMAIL, _MADE = 't.string "email"', 't.datetime "created_at", null: false'
+
+
+@pytest.mark.parametrize(
+    ("mine", "other"),
+    [
+        ((_EMAIL, 't.string "status"', _MADE), (_EMAIL, 't.integer "status"', _MADE)),
+        ((_EMAIL, 't.string "status"', _MADE), (_EMAIL, _MADE, 't.integer "status"')),
+        (('t.index ["a"], name: "i"', _EMAIL, _MADE), (_EMAIL, _MADE, 't.index ["b"], name: "i"')),
+        (('t.text "email"', _MADE), ('t.string "email", null: false', _MADE)),
+        ((_MADE,), ('t.text "email"', _MADE)),
+    ],
+)
+def test_schema_rb_has_no_column_or_index_twice(mine: tuple[str, ...], other: tuple[str, ...]) -> None:
+    for sides in ((mine, other), (other, mine)):
+        texts = (_dump(2, *sides[0]), _dump(3, *sides[1]))
+        assert isinstance(answered("db/schema.rb", _dump(1, _EMAIL, _MADE), *texts), Conflict)
+
+
+def test_schema_rb_keeps_what_both_added() -> None:
+    mine, other = _dump(2, _EMAIL, 't.string "nick"', _MADE), _dump(3, _EMAIL, 't.integer "age"', _MADE)
+    wanted = _dump(3, _EMAIL, 't.string "nick"', 't.integer "age"', _MADE)
+    assert merged("db/schema.rb", _dump(1, _EMAIL, _MADE), mine, other) == wanted
+    same = _dump(2, _EMAIL, 't.string "nick"', _MADE)
+    assert merged("db/schema.rb", _dump(1, _EMAIL, _MADE), same, same.replace("_02_", "_03_")) == same.replace(
+        "_02_", "_03_"
+    )
+    keys = [f'  add_foreign_key "{table}", "users"\n' for table in ("orders", "carts")]
+    texts = [_dump(2, _EMAIL, outside=key) for key in keys]
+    assert merged("db/schema.rb", _dump(1, _EMAIL), *texts) == _dump(2, _EMAIL, outside=keys[1] + keys[0])
+
+
+def test_a_schema_rb_that_has_a_column_twice_is_left_to_git() -> None:
+    sides = [_dump(number, _EMAIL, _EMAIL, _MADE) for number in (1, 2, 3)]
+    assert answered("db/schema.rb", *sides) is None
+
+
+_ROUTES_RB = 'Rails.application.routes.draw do\n  root "home#index"\n{0}end\n'
+_ROUTER = 'const router = Router();\n\nrouter.get("/", home);\n{0}\nmodule.exports = router;\n'
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "mine", "other"),
+    [
+        ("urls.py", "urlpatterns = [\n    path('', views.home),\n{0}]\n", "    path('<slug:page>/', views.page),\n",
+         "    path('about/', views.about),\n"),
+        ("urls.py", "urlpatterns = [\n    path('', views.home),\n{0}]\n", "    path('shop/', include('shop.urls')),\n",
+         "    path('shop/about/', views.about),\n"),
+        ("urls.py", "urlpatterns = [\n    path('x', views.home),\n{0}]\n", "    path('', include('shop.urls')),\n",
+         "    path('about/', views.about),\n"),
+        ("config/routes.rb", _ROUTES_RB, '  get "*path", to: "pages#show"\n', '  get "about", to: "home#about"\n'),
+        ("config/routes.rb", _ROUTES_RB, "  resources :users\n", '  get "users/me", to: "users#me"\n'),
+        ("routes.js", _ROUTER, "router.use(requireAuth);\n", 'router.get("/public", pub);\n'),
+        ("routes.js", _ROUTER, 'router.get("/:page", show);\n', 'router.get("/about", about);\n'),
+        ("p/__init__.py", 'MIDDLEWARE = [\n    "a.A",\n{0}]\n', '    "x.X",\n', '    "b.B",\n'),
+        ("p/__init__.py", "import os\n{0}", "DEBUG = True\nsetup()\n", 'teardown()\nX = os.environ["X"]\n'),
+        ("p/__init__.py", "import os\n{0}", "register(One)\n", "register(Two)\n"),
+        ("routes.py", "from app import api\n\n\n{0}", "@api.get('/items/{{id}}')\ndef one(): ...\n",
+         "@api.get('/items/new')\ndef new(): ...\n"),
+    ],
+)  # fmt: skip
+def test_what_comes_first_is_a_persons(path: str, text: str, mine: str, other: str) -> None:
+    sides = [text.format(side.format()) for side in ("", mine, other)]
+    assert isinstance(answered(path, *sides), Conflict)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "mine", "other"),
+    [
+        ("urls.py", "urlpatterns = [\n    path('', views.home),\n{0}]\n", "    path('shop/', include('shop.urls')),\n",
+         "    path('about/', views.about),\n"),
+        ("config/routes.rb", _ROUTES_RB, "  resources :users\n", "  resources :orders\n"),
+        ("routes.js", _ROUTER, 'router.get("/users/:id", show);\n', 'router.get("/orders", list);\n'),
+        ("p/__init__.py", "import os\n{0}", "from p.a import A\n", "from p.b import B\n"),
+        ("p/__init__.py", "import os\n\n__all__ = [\n    'm',\n{0}]\n", "    'z',\n", "    'b',\n"),
+        ("p/__init__.py", "import os\n{0}", "DEBUG = True\n", "LIMIT = 3\n"),
+        ("registry.py", "THINGS = {{\n    'm': M,\n{0}}}\n", "    'z': Z,\n", "    'b': B,\n"),
+        ("src/lib.rs", "pub mod m;\n{0}", "pub mod x;\n", "pub mod b;\n"),
+    ],
+)  # fmt: skip
+def test_what_may_stand_in_either_order_merges(path: str, text: str, mine: str, other: str) -> None:
+    sides = [text.format(side) for side in ("", mine, other)]
+    assert merged(path, *sides) == text.format(mine + other)
+
+
+def test_a_name_that_both_declare_far_apart_is_a_conflict() -> None:
+    base = "pub mod a;\npub mod b;\npub mod c;\npub mod d;\n"
+    assert (
+        answered("src/lib.rs", base, "pub mod x;\n" + base, base + "pub mod y;\n") == f"pub mod x;\n{base}pub mod y;\n"
+    )
+    assert isinstance(answered("src/lib.rs", base, "pub mod x;\n" + base, base + "pub mod x;\n"), Conflict)
+    base = "x = 1\ny = 2\nz = [\n    1,\n    2,\n    3,\n]\n"
+    mine, other = (
+        base.replace("z = [\n", "z = (\n").replace("]\n", ")\n"),
+        base.replace("    2,\n", "    2, 4]\nw = [\n"),
+    )
+    assert isinstance(answered("p/__init__.py", base, mine, other), Conflict), "it parses no more"

@@ -7,6 +7,7 @@ from agentsync.git.merge_file import merge_lines
 from agentsync.git.objects import cat_file, tree_changes
 from agentsync.git.trees import Conflict, Entry, edited_tree, merge_base, merge_trees, write_blob
 from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.merging.formats import format_of
 from agentsync.merging.generated import PACKAGE_MANAGERS, Generator, generator_of
 from agentsync.merging.insertions import union
 from agentsync.merging.three_way import ConflictError
@@ -117,7 +118,10 @@ def _owned(plans: Renumbering) -> set[bytes]:
 
 
 def _union(repo: Repo, cat: CatFile, conflict: Conflict) -> bytes | None:
-    """Both sides' insertions, where that is all they are; None where it is not."""
+    """Both sides' insertions, where that is all they are; None where it is not, or a format found the conflict."""
+    known = format_of(conflict.path)
+    if known and known.name != "registry":
+        return None
     sides = (conflict.base, conflict.ours, conflict.theirs)
     if any(side is None or side.mode not in FILES for side in sides):
         return None

@@ -71,19 +71,16 @@ def _json(_path: str, base: bytes, ours: bytes, theirs: bytes, lines: LineMerge)
 
 
 def _registry(path: str, base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> bytes:
-    from agentsync.merging.insertions import union
+    from agentsync.merging.insertions import hold, union
 
-    return union(path, lines(base, ours, theirs))
+    merged = lines(base, ours, theirs)
+    return hold(path, ours, theirs, merged.clean) if merged.clean is not None else union(path, merged, sure=True)
 
 
-def _schema_rb(path: str, base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> bytes:
-    from agentsync.merging.insertions import union
-    from agentsync.merging.schema_dump import with_newest_version
+def _schema_rb(_path: str, base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> bytes:
+    from agentsync.merging.schema_dump import merge_schema
 
-    merged = lines(*with_newest_version(base, ours, theirs))
-    if not merged.hunks:
-        return b"".join(part for part in merged.parts if isinstance(part, bytes))
-    return union(path, merged)
+    return merge_schema(base, ours, theirs, lines)
 
 
 FORMATS = (
