@@ -697,3 +697,62 @@ def test_a_name_that_both_declare_far_apart_is_a_conflict() -> None:
         base.replace("    2,\n", "    2, 4]\nw = [\n"),
     )
     assert isinstance(answered("p/__init__.py", base, mine, other), Conflict), "it parses no more"
+
+
+RELEASES = "# Changelog\n\n## [Unreleased]\n\n### Fixed\n\n- one\n- two\n\n## [1.0.0]\n\n- start\n"
+_CUT = {
+    "a heading put in": RELEASES.replace("## [Unreleased]\n", "## [Unreleased]\n\n## [1.1.0] - 2026-01-01\n"),
+    "the heading renamed": RELEASES.replace("## [Unreleased]", "## [1.1.0] - 2026-01-01"),
+}
+
+
+@pytest.mark.parametrize("cut", _CUT)
+@pytest.mark.parametrize(
+    "mine",
+    [
+        RELEASES.replace("- two\n", "- two\n- mine\n"),
+        RELEASES.replace("- one\n", "- mine\n- one\n"),
+        RELEASES.replace("### Fixed", "### Added\n\n- mine\n\n### Fixed"),
+    ],
+)
+def test_an_entry_is_never_under_a_release_that_is_out(cut: str, mine: str) -> None:
+    for sides in ((mine, _CUT[cut]), (_CUT[cut], mine)):
+        made = merged("CHANGELOG.md", RELEASES, *sides) or ""
+        order = [
+            made.index(word) for word in ("## [Unreleased]", "- mine", "## [1.1.0]", "- one", "- two", "## [1.0.0]")
+        ]
+        assert order == sorted(order), made
+        assert made.count("### Fixed\n") == (2 if "### Added" not in mine else 1)
+
+
+@pytest.mark.parametrize(
+    ("mine", "other"),
+    [
+        (RELEASES.replace("- two", "- two, better"), _CUT["a heading put in"]),  # an entry edited and released
+        (RELEASES.replace("### Fixed", "### Bugs"), RELEASES.replace("- two\n", "- two\n- mine\n")),
+        (RELEASES.replace("## [1.0.0]", "## [1.0.1]"), RELEASES.replace("- start\n", "- start\n- forgotten\n")),
+        (RELEASES.replace("- two\n", ""), RELEASES.replace("- two", "- two, better")),
+    ],
+)
+def test_a_changelog_entry_or_heading_changed_twice_is_a_conflict(mine: str, other: str) -> None:
+    for sides in ((mine, other), (other, mine)):
+        assert isinstance(answered("CHANGELOG.md", RELEASES, *sides), Conflict)
+
+
+def test_an_entry_never_comes_under_the_other_sides_entry() -> None:
+    mine, other = (
+        RELEASES.replace("- two\n", "- two\n- mine\n"),
+        RELEASES.replace("- two\n", "- two\n  and its details\n"),
+    )
+    for sides in ((mine, other), (other, mine)):
+        assert merged("CHANGELOG.md", RELEASES, *sides) == RELEASES.replace(
+            "- two\n", "- two\n  and its details\n- mine\n"
+        )
+
+
+def test_links_of_a_changelog_merge_one_by_one() -> None:
+    links = RELEASES + "\n[Unreleased]: https://h/compare/v1.0.0...HEAD\n[1.0.0]: https://h/v1.0.0\n"
+    mine = links.replace("v1.0.0...HEAD\n", "v1.1.0...HEAD\n[1.1.0]: https://h/v1.1.0\n")
+    other = links.replace("https://h/v1.0.0\n", "https://h/releases/v1.0.0\n")
+    made = merged("CHANGELOG.md", links, mine, other) or ""
+    assert made.endswith("v1.1.0...HEAD\n[1.1.0]: https://h/v1.1.0\n[1.0.0]: https://h/releases/v1.0.0\n")
