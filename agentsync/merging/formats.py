@@ -5,6 +5,7 @@ from __future__ import annotations
 from agentsync.config.patterns import matches
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.merging.generated import VENDORED
+from agentsync.merging.line_ends import with_line_feeds
 from agentsync.merging.three_way import Conflict, ConflictError, NotMineError
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def merge_format(path: bytes, base: bytes, ours: bytes, theirs: bytes, lines: Li
     found = format_of(path)
     if found is None or max(len(base), len(ours), len(theirs)) > MOST_BYTES:
         return None
-    sides, end = _with_line_feeds(base, ours, theirs)
+    sides, end = with_line_feeds(base, ours, theirs)
     try:
         made = found.merge(path.decode("utf-8", "surrogateescape"), *sides, lines)
     except NotMineError:
@@ -124,22 +125,3 @@ def merge_format(path: bytes, base: bytes, ours: bytes, theirs: bytes, lines: Li
     except ConflictError as error:
         return Conflict(str(error))
     return made.replace(b"\n", end)
-
-
-def _with_line_feeds(base: bytes, ours: bytes, theirs: bytes) -> tuple[tuple[bytes, bytes, bytes], bytes]:
-    """The versions with line feeds alone, and the line end of the merge; as they are where one has both ends."""
-    ends = [_line_end(side) for side in (base, ours, theirs)]
-    if None in ends or b"\r\n" not in ends:
-        return (base, ours, theirs), b"\n"
-    known = [end or ends[1] or ends[2] or b"\n" for end in ends]  # an empty side has none
-    before, mine, other = known
-    bare = tuple(side.replace(b"\r\n", b"\n") for side in (base, ours, theirs))
-    return (bare[0], bare[1], bare[2]), other if mine == before else mine
-
-
-def _line_end(text: bytes) -> bytes | None:
-    """How the lines of a text end, empty where it has one line at most, None where they end in two ways."""
-    feeds, both = text.count(b"\n"), text.count(b"\r\n")
-    if both in (0, feeds):
-        return b"" if not feeds else b"\r\n" if both else b"\n"
-    return None
