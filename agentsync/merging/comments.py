@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from agentsync.lean import NamedTuple
 
@@ -21,16 +22,19 @@ class _Comment(NamedTuple):
 def keeps_comments(text: bytes, base: bytes, ours: bytes, theirs: bytes) -> bool:
     """Whether a merged text has each comment (`#` or `//`, to the end of the line) that a side added or both kept.
 
-    None of them may have come to speak of another key than on the side that it is from.
+    It has none that a side removed, and none of them may have come to speak of another key than on the side that it is from.
     """
     before, mine, other, made = (_comments_in(side) for side in (base, ours, theirs, text))
-    words = [{comment.words for comment in side} for side in (before, mine, other, made)]
-    wanted = (words[1] & words[2]) | (words[1] - words[0]) | (words[2] - words[0])
-    return wanted <= words[3] and made <= mine | other
+    counts = [Counter((comment.words, comment.table) for comment in side) for side in (before, mine, other, made)]
+    for key in {**counts[0], **counts[1], **counts[2]}:
+        old, one, two, kept = (side[key] for side in counts)
+        if kept != (two if one == old else one if two == old else max(one, two)):
+            return False
+    return set(made) <= {*mine, *other}
 
 
-def _comments_in(text: bytes) -> set[_Comment]:
-    found: set[_Comment] = set()
+def _comments_in(text: bytes) -> list[_Comment]:
+    found: list[_Comment] = []
     above: list[str] = []
     table = ""
     for line in text.decode("utf-8", "replace").splitlines():
@@ -44,6 +48,6 @@ def _comments_in(text: bytes) -> set[_Comment]:
             table = code
         named = _SUBJECT.match(code)
         subject = named[1].lower().replace("_", "-") if named else ""
-        found |= {_Comment(words, table, subject) for words in above}
+        found += [_Comment(words, table, subject) for words in above]
         above = []
-    return found | {_Comment(words, table, "") for words in above}
+    return [*found, *(_Comment(words, table, "") for words in above)]

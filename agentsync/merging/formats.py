@@ -75,7 +75,8 @@ def _registry(path: str, base: bytes, ours: bytes, theirs: bytes, lines: LineMer
     from agentsync.merging.insertions import hold, union
 
     merged = lines(base, ours, theirs)
-    return hold(path, ours, theirs, merged.clean) if merged.clean is not None else union(path, merged, sure=True)
+    text = union(path, merged, sure=True) if merged.hunks else merged.clean or b""
+    return hold(path, ours, theirs, text)
 
 
 def _schema_rb(_path: str, base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> bytes:

@@ -77,12 +77,12 @@ def _names_in(names: bytes) -> Iterator[bytes]:
 
 
 def hold(path: str, ours: bytes, theirs: bytes, clean: bytes) -> bytes:
-    """What git merged without a conflict, held against both sides.
+    """A merged text, such as git's own, held against both sides.
 
     Raises ConflictError where they parse and it does not, or it declares a name more often than either.
     """
     if parses(path, clean) is False and parses(path, ours) and parses(path, theirs):
-        raise ConflictError("both sides parse, and what git makes of them does not")
+        raise ConflictError("both sides parse, and the merge of their lines does not")
     counts = [Counter(declared_in(text)) for text in (clean, ours, theirs)]
     if twice := [name for name, times in counts[0].items() if times > max(counts[1][name], counts[2][name])]:
         raise ConflictError(f"both declare {twice[0].decode('utf-8', 'replace')}")

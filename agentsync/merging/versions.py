@@ -93,10 +93,15 @@ def _moved(old: Triple | None, one: Triple, two: Triple) -> Triple | None:
 def _upgrades(base: str, texts: list[str], spans: tuple[Span, Span, Span]) -> bool:
     """Whether both texts say the same as base's of a later version, and no version between them may break."""
     before, mine, other = spans
-    kinds = {re.match(r"[\^~=<>v]*", text.strip())[0] for text in (base, *texts)}  # type: ignore[index]
+    kinds = {re.sub(r"\d+(\.\d+)*", "", text.strip()) for text in (base, *texts)}
     breaks_at = 1 if mine.least[0] else 2  # semver.org, 4: below 1.0 a minor version may break
     forward = min(mine.least, other.least) >= before.least
-    return len(kinds) == 1 and forward and mine.least[:breaks_at] == other.least[:breaks_at]
+    return (
+        len(kinds) == 1
+        and kinds <= {"", "=", "v", "^", "~"}
+        and forward
+        and mine.least[:breaks_at] == other.least[:breaks_at]
+    )
 
 
 def merge_version(base: object, ours: object, theirs: object) -> str:
