@@ -20,9 +20,9 @@ class _Comment(NamedTuple):
 
 
 def keeps_comments(text: bytes, base: bytes, ours: bytes, theirs: bytes) -> bool:
-    """Whether a merged text has each comment (`#` or `//`, to the end of the line) that a side added or both kept.
+    """Whether a text has each comment (`#` or `//`, to the line's end) that a side added or both kept, and no more.
 
-    It has none that a side removed, and none of them may have come to speak of another key than on the side that it is from.
+    None of them may have come to speak of another key than on the side that it is from.
     """
     before, mine, other, made = (_comments_in(side) for side in (base, ours, theirs, text))
     counts = [Counter((comment.words, comment.table) for comment in side) for side in (before, mine, other, made)]
