@@ -13,19 +13,27 @@ from conftest import Tree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agentsync.config.schema import defaults
 from agentsync.git.merge_file import merge_lines
 from agentsync.merging.formats import format_of, merge_format
+from agentsync.merging.generated import generator_of
 from agentsync.merging.hunks import Merged
-from agentsync.merging.three_way import ABSENT, ConflictError, merge_values, same
+from agentsync.merging.three_way import ABSENT, Conflict, ConflictError, merge_values, same
 
 
 def lines(base: bytes, ours: bytes, theirs: bytes) -> Merged:
     return merge_lines(dict(os.environ), base, ours, theirs)
 
 
-def merged(path: str, base: str, ours: str, theirs: str) -> str | None:
+def answered(path: str, base: str, ours: str, theirs: str) -> str | Conflict | None:
+    """What the format answers: a text, a conflict, or None for "not mine"."""
     made = merge_format(path.encode(), base.encode(), ours.encode(), theirs.encode(), lines)
-    return None if made is None else made.decode()
+    return made.decode() if isinstance(made, bytes) else made
+
+
+def merged(path: str, base: str, ours: str, theirs: str) -> str | None:
+    made = answered(path, base, ours, theirs)
+    return made if isinstance(made, str) else None
 
 
 def package(**dependencies: str) -> str:
@@ -119,6 +127,13 @@ def test_merged_toml_parses_and_says_what_was_merged(
         ("^1.0.0", "workspace:*", "^1.1.0", None),
         ("^1.0.0", "^1.2.0-rc.1", "^1.1.0", None),
         ("^1.0.0", "latest", "next", None),
+        ("^1.5.0", "<1.6.0", "^1.5.1", None),  # no text says both bounds
+        (">=1.0.0", ">=1.2.0 <1.5.0", ">=1.3.0", None),
+        (">=1.0.0 <3.0.0", ">=1.2.0 <3.0.0", ">=1.0.0 <2.0.0", None),
+        (">=1.0.0", ">=1.2.0 <2.0.0", ">=1.1.0", ">=1.2.0 <2.0.0"),
+        ("^1.0.0", "~1.2.0", "~1.3.0", None),  # each side shuts out the other's
+        ("~1.1.0", "~1.2.0", "~1.3.0", "~1.3.0"),
+        ("^1.5.0", "^1.0.0", ">=1.5.0 <1.8.0", None),  # one loosens, the other narrows
     ],
 )
 def test_package_json_ranges(base: str, ours: str, theirs: str, wanted: str | None) -> None:
@@ -301,7 +316,7 @@ def test_registry_refuses_what_is_not_sure(mine: str, other: str) -> None:
 def test_what_both_name_alike_is_never_kept_twice(path: str, mine: bytes, theirs: bytes) -> None:
     base = b"import os\n\nos.name\n"
     sides = (base, b"import os\n" + mine + b"\nos.name\n", b"import os\n" + theirs + b"\nos.name\n")
-    assert merge_format(path.encode(), *sides, lambda *s: merge_lines(dict(os.environ), *s)) is None
+    assert isinstance(merge_format(path.encode(), *sides, lines), Conflict)
 
 
 @pytest.mark.parametrize(
@@ -309,7 +324,7 @@ def test_what_both_name_alike_is_never_kept_twice(path: str, mine: bytes, theirs
     [
         ("src/mod.rs", '#[cfg(feature = "net")]\npub mod a;\n', '#[cfg(feature = "net")]\npub mod b;\n'),
         ("app/routes.py", "@login\ndef a(): ...\n", "@login\ndef b(): ...\n"),
-        ("app/routes.ts", "// @ts-ignore\nadd('a');\n", "// @ts-ignore\nadd('b');\n"),
+        ("app/routes.ts", "// @ts-ignore\nexport class A {}\n", "// @ts-ignore\nexport class B {}\n"),
     ],
 )
 def test_what_speaks_of_the_next_line_stays_with_it(path: str, mine: str, theirs: str) -> None:
@@ -443,3 +458,301 @@ def test_the_repositorys_own_merge_attribute_wins(bare_tree: Tree) -> None:
     bare_tree.synced("init", "--yes")
     assert bare_tree.ok("check-attr", "merge", "CHANGELOG.md").endswith(": union")
     assert bare_tree.ok("check-attr", "merge", "package.json").endswith(": agentsync-formats")
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs", "wanted"),
+    [
+        (">=1", ">=1,<2", ">=1.5", None),  # no text says both bounds
+        (">=1,<2", ">=1", ">=1,<2,!=1.5", None),  # one drops a bound, the other adds one
+        (">=1,<3", ">=2,<3", ">=1.5,<3", ">=2,<3"),
+        (">=1", "==1.4", ">=1.2", "==1.4"),  # a pin inside the other's range
+        ("==1.0", "==1.4", ">=1.0", None),  # one pins, the other ends pinning
+        ("==1.0", "==1.4", "==1.5", "==1.5"),
+        ("==1.4", "==1.3", "==1.5", None),
+        (">=1", "==1.4", "==1.5", None),
+    ],
+)
+def test_specifiers_keep_every_bound_that_a_side_set(base: str, ours: str, theirs: str, wanted: str | None) -> None:
+    texts = [f'[project]\ndependencies = ["a{side}"]\n' for side in (base, ours, theirs)]
+    assert merged("pyproject.toml", *texts) == (wanted and f'[project]\ndependencies = ["a{wanted}"]\n')
+
+
+@pytest.mark.parametrize(
+    ("base", "mine", "other"),
+    [
+        ("x\n", "x\nfoo[bar]>=2\n", "foo<2\nx\n"),
+        ("x\n", 'x\nfoo>=2; python_version>"3.9"\n', "foo<2\nx\n"),
+        ("foo>=1\nx\n", "foo[bar]>=1\nx\n", "x\n"),
+        ("foo @ git+https://h/foo@v1\nx\n", "foo @ git+https://h/foo@v2\nx\n", "foo @ git+https://h/foo@v3\nx\n"),
+        ("git+https://h/foo@v1\n\nx\n", "git+https://h/foo@v2\n\nx\n", "\nx\ngit+https://h/foo@v3\n"),
+        ("x\n", "x\nfoo==1\n", "git+https://h/y@v3#egg=foo\nx\n"),
+        ("x\n", "x\n--index-url https://a\n", "--index-url https://b\nx\n"),
+    ],
+)
+def test_requirements_of_one_package_come_from_one_side(base: str, mine: str, other: str) -> None:
+    for sides in ((mine, other), (other, mine)):
+        assert isinstance(answered("requirements.txt", base, *sides), Conflict)
+
+
+def test_a_vendored_manifest_is_nobodys() -> None:
+    sides = [f"module x\n\nrequire a/b {version}\n" for version in ("v1.0.0", "v1.1.0", "v1.2.0")]
+    assert answered("vendor/x/go.mod", *sides) is None
+    assert answered("x/go.mod", *sides)
+    assert format_of(b"web/node_modules/x/package.json") is None
+    assert generator_of(b"vendor/x/go.sum", defaults()) is None
+    assert generator_of(b"x/go.sum", defaults()) is not None
+
+
+@pytest.mark.parametrize("path", ["package.json", "pyproject.toml", "requirements.txt", "go.mod", "CHANGELOG.md"])
+def test_line_ends_stay_as_they_are(path: str) -> None:
+    texts = {
+        "package.json": [package(m="1.0.0"), package(a="1.0.0", m="1.0.0"), package(m="1.0.0", z="1.0.0")],
+        "pyproject.toml": [f"[a]\nx = 1\n{more}" for more in ("", "y = 2\n", "z = 3\n")],
+        "requirements.txt": ["m==1\n", "m==1\ny==2\n", "m==1\nz==2\n"],
+        "go.mod": [f"module x\n\nrequire (\n\ta/b v1.{n}.0\n\tc/d v1.0.0\n)\n" for n in range(3)],
+        "CHANGELOG.md": [CHANGES, *(CHANGES.replace("- one\n", f"- one\n- {word}\n") for word in ("two", "three"))],
+    }[path]
+    both = merged(path, *texts)
+    assert both
+    crlf = [text.replace("\n", "\r\n") for text in texts]
+    assert merged(path, *crlf) == both.replace("\n", "\r\n")
+    assert merged(path, texts[0], texts[1], crlf[2]) == both.replace("\n", "\r\n"), "theirs changed the ends"
+    assert merged(path, crlf[0], texts[1], crlf[2]) == both
+
+
+def test_a_comment_never_moves_to_another_key() -> None:
+    base = "attrs\n\ndjango==3.0\n"
+    mine = base.replace("django", "# not beyond 3: see the ticket\ndjango")
+    other = base.replace("django", "celery\ndjango")
+    for sides in ((mine, other), (other, mine)):
+        made = merged("requirements.txt", base, *sides)
+        assert made is None or "# not beyond 3: see the ticket\ndjango" in made
+    base = "[a]\nx = 1\n\n[b]\nx = 1\n"
+    mine, other = base.replace("[b]\n", "[b]\n# why\n"), base.replace("[b]\n", "[b]\nw = 2\n")
+    for sides in ((mine, other), (other, mine)):
+        made = merged("pyproject.toml", base, *sides)
+        assert made is None or "# why\nx" in made
+
+
+def test_the_order_of_conditions_in_package_json_is_a_persons() -> None:
+    def exports(**conditions: str) -> str:
+        return json.dumps({"exports": {".": conditions, "./x": "./x.js"}}, indent=2) + "\n"
+
+    base = exports(default="./a.js")
+    one, two = exports(browser="./b.js", default="./a.js"), exports(node="./n.js", default="./a.js")
+    assert isinstance(answered("package.json", base, one, two), Conflict)
+    more = [base.replace('"./x":', f'"./{name}": "./{name}.js",\n    "./x":') for name in "yz"]
+    assert merged("package.json", base, *more)
+
+
+def test_a_list_whose_order_counts_merges_item_by_item() -> None:
+    def words(items: str) -> str:
+        return json.dumps({"args": items.split()}) + "\n"
+
+    sides = {"x b c d e": "a b c d y", "x a b c d e": "a b c d e x", "a x c d e": "a b y d e"}
+    made = [merged("messages/a.json", words("a b c d e"), words(one), words(two)) for one, two in sides.items()]
+    assert made == [words("x b c d y"), None, None]
+
+
+_TABLES = "[a]\nx = 1\n\n[b]\ny = 2\n\n[c]\nz = 3\n"
+_MODULE = "require a/b v1.0.0\n\nrequire c/d v1.0.0\n\nrequire e/f v1.0.0\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "base", "mine", "other"),
+    [
+        ("package.json", package(a="1", b="1", c="1"), package(n="1", a="1", b="1", c="1"),
+         package(a="1", b="1", c="1", n="2")),
+        ("pyproject.toml", _TABLES, "[n]\nk = 1\n\n" + _TABLES, _TABLES + "\n[n]\nk = 2\n"),
+        ("go.mod", _MODULE, "replace g/h => ../g\n\n" + _MODULE, _MODULE + "\nreplace g/h => ../h\n"),
+        ("requirements.txt", "a\nb\nc\n", "z<2\na\nb\nc\n", "a\nb\nc\nz>2\n"),
+    ],
+)  # fmt: skip
+def test_a_conflict_that_gits_lines_do_not_see_is_left_with_markers(
+    main: Tree, path: str, base: str, mine: str, other: str
+) -> None:
+    assert lines(base.encode(), mine.encode(), other.encode()).clean, "else git sees it by itself"
+    _two_branches(main, path, base, mine, other)
+    done = main.git("merge", "--no-edit", "side")
+    assert done.code == 1
+    assert f"agentsync: conflict in {path}: " in done.err
+    found = main.read(path)
+    assert "<<<<<<< ours" in found
+    assert ">>>>>>> theirs" in found
+    assert main.ok("diff", "--name-only", "--diff-filter=U") == path
+
+
+def test_an_ancestor_that_is_itself_a_conflict_is_no_reason_to_believe_the_lines() -> None:
+    broken = '<<<<<<< ours\n{\n  "a": 1,\n=======\n{\n  "a": 2,\n>>>>>>> theirs\n  "b": 1,\n  "c": 1,\n  "d": 1\n}\n'
+    mine = '{\n  "a": 3,\n  "b": 1,\n  "c": 1,\n  "d": 1\n}\n'
+    assert answered("messages/a.json", broken, mine, mine.replace('"d": 1', '"d": 2')) == mine.replace(
+        '"d": 1', '"d": 2'
+    )
+    twice = mine.replace('"d": 1', '"d": 1,\n  "e": 1')
+    other = mine.replace('"b": 1', '"e": 2,\n  "b": 1')
+    assert isinstance(answered("messages/a.json", broken, twice, other), Conflict)
+
+
+def _dump(version: int, *rows: str, outside: str = "") -> str:
+    table = "".join(f"    {row}\n" for row in rows)
+    head = f"ActiveRecord::Schema[7.1].define(version: 2024_0{version}_01_000000) do\n"
+    return f'{head}  create_table "users", force: :cascade do |t|\n{table}  end\n\n{outside}end\n'
+
+
+_EMAIL, _MADE = 't.string "email"', 't.datetime "created_at", null: false'
+
+
+@pytest.mark.parametrize(
+    ("mine", "other"),
+    [
+        ((_EMAIL, 't.string "status"', _MADE), (_EMAIL, 't.integer "status"', _MADE)),
+        ((_EMAIL, 't.string "status"', _MADE), (_EMAIL, _MADE, 't.integer "status"')),
+        (('t.index ["a"], name: "i"', _EMAIL, _MADE), (_EMAIL, _MADE, 't.index ["b"], name: "i"')),
+        (('t.text "email"', _MADE), ('t.string "email", null: false', _MADE)),
+        ((_MADE,), ('t.text "email"', _MADE)),
+    ],
+)
+def test_schema_rb_has_no_column_or_index_twice(mine: tuple[str, ...], other: tuple[str, ...]) -> None:
+    for sides in ((mine, other), (other, mine)):
+        texts = (_dump(2, *sides[0]), _dump(3, *sides[1]))
+        assert isinstance(answered("db/schema.rb", _dump(1, _EMAIL, _MADE), *texts), Conflict)
+
+
+def test_schema_rb_keeps_what_both_added() -> None:
+    mine, other = _dump(2, _EMAIL, 't.string "nick"', _MADE), _dump(3, _EMAIL, 't.integer "age"', _MADE)
+    wanted = _dump(3, _EMAIL, 't.string "nick"', 't.integer "age"', _MADE)
+    assert merged("db/schema.rb", _dump(1, _EMAIL, _MADE), mine, other) == wanted
+    same = _dump(2, _EMAIL, 't.string "nick"', _MADE)
+    assert merged("db/schema.rb", _dump(1, _EMAIL, _MADE), same, same.replace("_02_", "_03_")) == same.replace(
+        "_02_", "_03_"
+    )
+    keys = [f'  add_foreign_key "{table}", "users"\n' for table in ("orders", "carts")]
+    texts = [_dump(2, _EMAIL, outside=key) for key in keys]
+    assert merged("db/schema.rb", _dump(1, _EMAIL), *texts) == _dump(2, _EMAIL, outside=keys[1] + keys[0])
+
+
+def test_a_schema_rb_that_has_a_column_twice_is_left_to_git() -> None:
+    sides = [_dump(number, _EMAIL, _EMAIL, _MADE) for number in (1, 2, 3)]
+    assert answered("db/schema.rb", *sides) is None
+
+
+_ROUTES_RB = 'Rails.application.routes.draw do\n  root "home#index"\n{0}end\n'
+_ROUTER = 'const router = Router();\n\nrouter.get("/", home);\n{0}\nmodule.exports = router;\n'
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "mine", "other"),
+    [
+        ("urls.py", "urlpatterns = [\n    path('', views.home),\n{0}]\n", "    path('<slug:page>/', views.page),\n",
+         "    path('about/', views.about),\n"),
+        ("urls.py", "urlpatterns = [\n    path('', views.home),\n{0}]\n", "    path('shop/', include('shop.urls')),\n",
+         "    path('shop/about/', views.about),\n"),
+        ("urls.py", "urlpatterns = [\n    path('x', views.home),\n{0}]\n", "    path('', include('shop.urls')),\n",
+         "    path('about/', views.about),\n"),
+        ("config/routes.rb", _ROUTES_RB, '  get "*path", to: "pages#show"\n', '  get "about", to: "home#about"\n'),
+        ("config/routes.rb", _ROUTES_RB, "  resources :users\n", '  get "users/me", to: "users#me"\n'),
+        ("routes.js", _ROUTER, "router.use(requireAuth);\n", 'router.get("/public", pub);\n'),
+        ("routes.js", _ROUTER, 'router.get("/:page", show);\n', 'router.get("/about", about);\n'),
+        ("p/__init__.py", 'MIDDLEWARE = [\n    "a.A",\n{0}]\n', '    "x.X",\n', '    "b.B",\n'),
+        ("p/__init__.py", "import os\n{0}", "DEBUG = True\nsetup()\n", 'teardown()\nX = os.environ["X"]\n'),
+        ("p/__init__.py", "import os\n{0}", "register(One)\n", "register(Two)\n"),
+        ("routes.py", "from app import api\n\n\n{0}", "@api.get('/items/{{id}}')\ndef one(): ...\n",
+         "@api.get('/items/new')\ndef new(): ...\n"),
+    ],
+)  # fmt: skip
+def test_what_comes_first_is_a_persons(path: str, text: str, mine: str, other: str) -> None:
+    sides = [text.format(side.format()) for side in ("", mine, other)]
+    assert isinstance(answered(path, *sides), Conflict)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "mine", "other"),
+    [
+        ("urls.py", "urlpatterns = [\n    path('', views.home),\n{0}]\n", "    path('shop/', include('shop.urls')),\n",
+         "    path('about/', views.about),\n"),
+        ("config/routes.rb", _ROUTES_RB, "  resources :users\n", "  resources :orders\n"),
+        ("routes.js", _ROUTER, 'router.get("/users/:id", show);\n', 'router.get("/orders", list);\n'),
+        ("p/__init__.py", "import os\n{0}", "from p.a import A\n", "from p.b import B\n"),
+        ("p/__init__.py", "import os\n\n__all__ = [\n    'm',\n{0}]\n", "    'z',\n", "    'b',\n"),
+        ("p/__init__.py", "import os\n{0}", "DEBUG = True\n", "LIMIT = 3\n"),
+        ("registry.py", "THINGS = {{\n    'm': M,\n{0}}}\n", "    'z': Z,\n", "    'b': B,\n"),
+        ("src/lib.rs", "pub mod m;\n{0}", "pub mod x;\n", "pub mod b;\n"),
+    ],
+)  # fmt: skip
+def test_what_may_stand_in_either_order_merges(path: str, text: str, mine: str, other: str) -> None:
+    sides = [text.format(side) for side in ("", mine, other)]
+    assert merged(path, *sides) == text.format(mine + other)
+
+
+def test_a_name_that_both_declare_far_apart_is_a_conflict() -> None:
+    base = "pub mod a;\npub mod b;\npub mod c;\npub mod d;\n"
+    assert (
+        answered("src/lib.rs", base, "pub mod x;\n" + base, base + "pub mod y;\n") == f"pub mod x;\n{base}pub mod y;\n"
+    )
+    assert isinstance(answered("src/lib.rs", base, "pub mod x;\n" + base, base + "pub mod x;\n"), Conflict)
+    base = "x = 1\ny = 2\nz = [\n    1,\n    2,\n    3,\n]\n"
+    mine, other = (
+        base.replace("z = [\n", "z = (\n").replace("]\n", ")\n"),
+        base.replace("    2,\n", "    2, 4]\nw = [\n"),
+    )
+    assert isinstance(answered("p/__init__.py", base, mine, other), Conflict), "it parses no more"
+
+
+RELEASES = "# Changelog\n\n## [Unreleased]\n\n### Fixed\n\n- one\n- two\n\n## [1.0.0]\n\n- start\n"
+_CUT = {
+    "a heading put in": RELEASES.replace("## [Unreleased]\n", "## [Unreleased]\n\n## [1.1.0] - 2026-01-01\n"),
+    "the heading renamed": RELEASES.replace("## [Unreleased]", "## [1.1.0] - 2026-01-01"),
+}
+
+
+@pytest.mark.parametrize("cut", _CUT)
+@pytest.mark.parametrize(
+    "mine",
+    [
+        RELEASES.replace("- two\n", "- two\n- mine\n"),
+        RELEASES.replace("- one\n", "- mine\n- one\n"),
+        RELEASES.replace("### Fixed", "### Added\n\n- mine\n\n### Fixed"),
+    ],
+)
+def test_an_entry_is_never_under_a_release_that_is_out(cut: str, mine: str) -> None:
+    for sides in ((mine, _CUT[cut]), (_CUT[cut], mine)):
+        made = merged("CHANGELOG.md", RELEASES, *sides) or ""
+        order = [
+            made.index(word) for word in ("## [Unreleased]", "- mine", "## [1.1.0]", "- one", "- two", "## [1.0.0]")
+        ]
+        assert order == sorted(order), made
+        assert made.count("### Fixed\n") == (2 if "### Added" not in mine else 1)
+
+
+@pytest.mark.parametrize(
+    ("mine", "other"),
+    [
+        (RELEASES.replace("- two", "- two, better"), _CUT["a heading put in"]),  # an entry edited and released
+        (RELEASES.replace("### Fixed", "### Bugs"), RELEASES.replace("- two\n", "- two\n- mine\n")),
+        (RELEASES.replace("## [1.0.0]", "## [1.0.1]"), RELEASES.replace("- start\n", "- start\n- forgotten\n")),
+        (RELEASES.replace("- two\n", ""), RELEASES.replace("- two", "- two, better")),
+    ],
+)
+def test_a_changelog_entry_or_heading_changed_twice_is_a_conflict(mine: str, other: str) -> None:
+    for sides in ((mine, other), (other, mine)):
+        assert isinstance(answered("CHANGELOG.md", RELEASES, *sides), Conflict)
+
+
+def test_an_entry_never_comes_under_the_other_sides_entry() -> None:
+    mine, other = (
+        RELEASES.replace("- two\n", "- two\n- mine\n"),
+        RELEASES.replace("- two\n", "- two\n  and its details\n"),
+    )
+    for sides in ((mine, other), (other, mine)):
+        assert merged("CHANGELOG.md", RELEASES, *sides) == RELEASES.replace(
+            "- two\n", "- two\n  and its details\n- mine\n"
+        )
+
+
+def test_links_of_a_changelog_merge_one_by_one() -> None:
+    links = RELEASES + "\n[Unreleased]: https://h/compare/v1.0.0...HEAD\n[1.0.0]: https://h/v1.0.0\n"
+    mine = links.replace("v1.0.0...HEAD\n", "v1.1.0...HEAD\n[1.1.0]: https://h/v1.1.0\n")
+    other = links.replace("https://h/v1.0.0\n", "https://h/releases/v1.0.0\n")
+    made = merged("CHANGELOG.md", links, mine, other) or ""
+    assert made.endswith("v1.1.0...HEAD\n[1.1.0]: https://h/v1.1.0\n[1.0.0]: https://h/releases/v1.0.0\n")

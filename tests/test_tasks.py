@@ -10,6 +10,7 @@ from conftest import Tree
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentsync.merging.three_way import Conflict
 from agentsync.tasks.grammar import added, decode, encode, find, mark_done, next_id, parse, split_lines
 from agentsync.tasks.merge import merge_plans
 from agentsync.tasks.rules import available, patterns_overlap
@@ -150,7 +151,7 @@ def test_merge_by_id_takes_both_sides() -> None:
     ours = BASE.replace("[ ] **T-1** One", "[x] **T-1** One @ada") + "\n- [ ] **T-3** Three\n"
     theirs = BASE.replace("[ ] **T-2** Two", "[x] **T-2** Two @bob") + "\n- [ ] **T-4** Four\n"
     merged = merge_plans(BASE, ours, theirs)
-    assert merged is not None
+    assert isinstance(merged, str)
     tasks = {task.id: task for task in parse(merged)}
     assert set(tasks) == {"T-1", "T-2", "T-3", "T-4"}
     assert tasks["T-1"].done
@@ -161,11 +162,84 @@ def test_merge_done_wins_over_claimed_but_not_over_another() -> None:
     claimed = BASE.replace("One\n", "One @ada\n")
     done = BASE.replace("[ ] **T-1** One", "[x] **T-1** One @ada")
     assert merge_plans(BASE, claimed, done) == done
-    assert merge_plans(BASE, claimed, done.replace("@ada", "@bob")) is None
+    assert isinstance(merge_plans(BASE, claimed, done.replace("@ada", "@bob")), Conflict)
 
 
 def test_merge_leaves_rewordings_to_people() -> None:
-    assert merge_plans(BASE, BASE.replace("One", "Uno"), BASE.replace("One", "Eins")) is None
+    assert isinstance(merge_plans(BASE, BASE.replace("One", "Uno"), BASE.replace("One", "Eins")), Conflict)
+    named = BASE.replace("**T-1** ", "")
+    assert isinstance(merge_plans(named, named.replace("One", "Uno"), named.replace("One", "Eins")), Conflict)
+
+
+SECTIONS = (
+    "# Tasks\n\n## A\n\n- [ ] **T-1** One\n  - files: `a/**`\n\n  In a second paragraph.\n\n## B\n\nNotes on B.\n"
+)
+
+
+def test_merge_never_parts_a_task_nor_takes_it_to_another_section() -> None:
+    mine = SECTIONS.replace("[ ] **T-1** One", "[x] **T-1** One @a")
+    other = SECTIONS.replace("## B", "- [ ] **T-2** Two\n\n## B")
+    wanted = mine.replace("## B", "- [ ] **T-2** Two\n\n## B")
+    assert merge_plans(SECTIONS, mine, other) == merge_plans(SECTIONS, other, mine) == wanted
+    sides = [SECTIONS + f"\n- [ ] **T-{number}** New\n" for number in (2, 3)]
+    assert merge_plans(SECTIONS, *sides) == sides[0] + "\n- [ ] **T-3** New\n"
+    nested = SECTIONS.replace("\n## B", "  - [ ] **T-1.1** First\n\n## B")
+    more = nested.replace("First\n", "First\n  - [ ] **T-1.2** Second\n")
+    top = nested.replace("\n## B", "\n- [ ] **T-2** Two\n\n## B")
+    assert merge_plans(nested, more, top) == more.replace("\n## B", "\n- [ ] **T-2** Two\n\n## B")
+
+
+def test_merge_moves_a_task_with_the_side_that_moved_it() -> None:
+    base = "# Tasks\n\n## Open\n\n- [ ] **T-1** One\n\n- [ ] **T-2** Two\n\n## Done\n\n- [x] **T-0** Zero\n"
+    moved = "# Tasks\n\n## Open\n\n- [ ] **T-2** Two\n\n## Done\n\n- [x] **T-0** Zero\n\n- [x] **T-1** One\n"
+    claimed = base.replace("Two\n", "Two @a\n")
+    wanted = moved.replace("Two\n", "Two @a\n")
+    assert merge_plans(base, claimed, moved) == merge_plans(base, moved, claimed) == wanted
+    swapped = "# Tasks\n\n## Open\n\n- [ ] **T-2** Two\n\n- [ ] **T-1** One\n\n## Done\n\n- [x] **T-0** Zero\n"
+    assert merge_plans(base, claimed, swapped) == swapped.replace("Two\n", "Two @a\n")
+
+
+@pytest.mark.parametrize(
+    ("mine", "other"),
+    [
+        (SECTIONS.replace("\n## B", "\n- [ ] **T-2** Mine\n\n## B"), SECTIONS + "\n- [ ] **T-2** Yours\n"),
+        (SECTIONS.replace("\n## B", "\n- [ ] **T-2** Same\n\n## B"), SECTIONS + "\n- [ ] **T-2** Same\n"),
+        (SECTIONS.replace("Notes on B", "New notes on B"), SECTIONS.replace("Notes on B", "Notes upon B")),
+        (SECTIONS.replace("## B", "## C"), SECTIONS + "\n- [ ] **T-2** New\n"),
+        (SECTIONS.replace("second paragraph", "2nd paragraph"), SECTIONS.replace("second", "other")),
+    ],
+)
+def test_merge_leaves_what_ids_do_not_tell_to_people(mine: str, other: str) -> None:
+    for sides in ((mine, other), (other, mine)):
+        assert isinstance(merge_plans(SECTIONS, *sides), Conflict)
+
+
+def test_merge_keeps_line_ends() -> None:
+    mine, other = SECTIONS.replace("[ ] **T-1**", "[x] **T-1**"), SECTIONS + "\n- [ ] **T-2** Two\n"
+    merged = merge_plans(SECTIONS, mine, other)
+    assert isinstance(merged, str)
+    crlf = [text.replace("\n", "\r\n") for text in (SECTIONS, mine, other)]
+    assert merge_plans(*crlf) == merged.replace("\n", "\r\n")
+
+
+def test_one_id_for_two_tasks_is_left_in_conflict(main: Tree) -> None:
+    main.commit("TASKS.md", SECTIONS)
+    main.ok("checkout", "-qb", "side")
+    main.commit("TASKS.md", SECTIONS + "\n- [ ] **T-2** Yours\n")
+    main.ok("checkout", "-q", "main")
+    main.commit("TASKS.md", SECTIONS.replace("\n## B", "\n- [ ] **T-2** Mine\n\n## B"))
+    done = main.git("merge", "--no-edit", "side")
+    assert done.code == 1
+    assert "agentsync: conflict in TASKS.md: the task t-2 stands under two headings" in done.err
+    assert "<<<<<<< ours" in main.read("TASKS.md")
+
+
+def test_what_is_commented_out_is_no_task() -> None:
+    text = (
+        "<!-- a template:\n- [ ] **T-9** Title\n-->\n- [ ] **T-1** One <!-- soon -->\n- [ ] **T-2** The `<!--` sign\n"
+        "<!-- - [ ] **T-8** No -->\n~~~\n```\n- [ ] **T-7** No\n~~~\n- [ ] **T-3** Three\n"
+    )
+    assert [task.id for task in parse(text)] == ["T-1", "T-2", "T-3"]
 
 
 @given(
@@ -188,8 +262,8 @@ def test_merge_is_the_same_set_either_way_round(left: list[str], right: list[str
 
     ours, theirs = edit(left), edit(right)
     one, other = merge_plans(BASE, ours, theirs), merge_plans(BASE, theirs, ours)
-    assert (one is None) == (other is None)
-    if one is not None and other is not None:
+    assert isinstance(one, str) == isinstance(other, str)
+    if isinstance(one, str) and isinstance(other, str):
         facts = [{(task.id, task.mark, task.agent) for task in parse(text)} for text in (one, other)]
         assert facts[0] == facts[1]
 

@@ -1,4 +1,8 @@
-"""The merge drivers: `<driver> %O %A %B %L %P`. The result is built in memory and written into %A once, last."""
+"""The merge drivers: `<driver> %O %A %B %L %P`. The result is built in memory and written into %A once, last.
+
+A driver has three answers: the merged text; a conflict, which it must leave in the file even where git's line merge
+would see none; or None, "not mine", and git merges by lines.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,12 @@ import sys
 
 from agentsync.git.repo import Repo, from_hook
 from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.merging.three_way import Conflict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    Answer = bytes | Conflict | None
 
 MERGED, CONFLICT, GIVE_UP = 0, 10, 1  # hooks/merge-driver: 1 means git's own merge
 SECONDS = 10  # a driver that takes longer is ended by its alarm, and git merges by itself
@@ -25,24 +32,25 @@ class Versions(NamedTuple):
     theirs: bytes
 
 
-def by_tasks(repo: Repo, versions: Versions) -> bytes | None:
+def by_tasks(repo: Repo, versions: Versions) -> Answer:
     """TASKS.md, by task id."""
     del repo
     from agentsync.tasks.grammar import decode, encode
     from agentsync.tasks.merge import merge_plans
 
     merged = merge_plans(*(decode(text) for text in versions[1:]))
-    return None if merged is None else encode(merged)
+    return encode(merged) if isinstance(merged, str) else merged
 
 
-def by_lineage(repo: Repo, versions: Versions) -> bytes | None:
+def by_lineage(repo: Repo, versions: Versions) -> Answer:
     """A locked path, by its chain; where that does not tell, by its format."""
     from agentsync.drivers.lineage import by_chain
 
-    return by_chain(repo, *versions) or by_format(repo, versions)
+    winner = by_chain(repo, *versions)
+    return by_format(repo, versions) if winner is None else winner
 
 
-def by_format(repo: Repo, versions: Versions) -> bytes | None:
+def by_format(repo: Repo, versions: Versions) -> Answer:
     """A manifest, changelog, translation, dump or registry, by what its format says."""
     from agentsync.git.merge_file import merge_lines
     from agentsync.merging.formats import merge_format
@@ -50,27 +58,29 @@ def by_format(repo: Repo, versions: Versions) -> bytes | None:
     return merge_format(*versions, lambda *sides: merge_lines(repo.environ, *sides))
 
 
-def by_structure(repo: Repo, versions: Versions) -> bytes | None:
+def by_structure(repo: Repo, versions: Versions) -> Answer:
     """A source file, by mergiraf where it is on the machine; what it is not sure of is git's."""
     from agentsync.drivers.structure import merge_by_structure
 
     return merge_by_structure(repo.environ, *versions)
 
 
-def by_nobody(repo: Repo, versions: Versions) -> bytes | None:
-    """A generated file: ours stays, in conflict, until its own tool makes it anew."""
+def by_nobody(repo: Repo, versions: Versions) -> Answer:
+    """A generated file: ours stays, in conflict, until its own tool makes it anew; a vendored one is not ours."""
     from agentsync.config.load import in_force_or_last
     from agentsync.merging.generated import generator_of
     from agentsync.text import shell_path
 
     found = generator_of(versions.path, in_force_or_last(repo)[0].config)
-    command = found.command if found and found.command else "the tool that writes it"
+    if found is None:
+        return None
+    command = found.command or "the tool that writes it"
     name = shell_path(versions.path)
     sys.stderr.write(f"agentsync: {name} is generated; make it anew: {command} && git add {name}\n")
     return versions.ours
 
 
-DRIVERS: dict[str, Callable[[Repo, Versions], bytes | None]] = {
+DRIVERS: dict[str, Callable[[Repo, Versions], Answer]] = {
     "tasks": by_tasks,
     "lineage": by_lineage,
     "formats": by_format,
@@ -92,16 +102,27 @@ def _write(path: str, data: bytes) -> None:
     os.replace(aside, path)
 
 
+def _leave_conflict(repo: Repo, versions: Versions, why: str, marker_size: str) -> bytes:
+    """The versions with conflict markers, and on standard error what is in conflict."""
+    from agentsync.git.merge_file import conflict_text
+    from agentsync.text import one_line, shell_path
+
+    sys.stderr.write(f"agentsync: conflict in {shell_path(versions.path)}: {one_line(why, 200)}\n")
+    return conflict_text(repo.environ, versions[1:], int(marker_size) if marker_size.isdigit() else 7)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one driver for git; see `hooks/merge-driver` for what the exit codes mean."""
-    driver, base, ours, theirs, _, path = list(sys.argv[1:] if argv is None else argv)[:6]
+    driver, base, ours, theirs, marker_size, path = list(sys.argv[1:] if argv is None else argv)[:6]
     if driver not in DRIVERS:  # git's configuration is of another version
         return GIVE_UP
     signal.alarm(SECONDS)
     versions = Versions(os.fsencode(path), _read(base), _read(ours), _read(theirs))
-    merged = DRIVERS[driver](from_hook(dict(os.environ)), versions)
-    if merged is None:
+    repo = from_hook(dict(os.environ))
+    answer = DRIVERS[driver](repo, versions)
+    if answer is None:
         return GIVE_UP
+    merged = answer if isinstance(answer, bytes) else _leave_conflict(repo, versions, answer.why, marker_size)
     if merged != versions.ours:
         _write(ours, merged)
-    return CONFLICT if driver == "regenerate" else MERGED
+    return MERGED if isinstance(answer, bytes) and driver != "regenerate" else CONFLICT

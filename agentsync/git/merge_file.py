@@ -25,6 +25,23 @@ def laid_out(base: bytes, ours: bytes, theirs: bytes) -> Iterator[tuple[str, str
         yield os.path.join(folder, "ours"), os.path.join(folder, "base"), os.path.join(folder, "theirs")
 
 
+def conflict_text(environ: Mapping[str, str], versions: tuple[bytes, bytes, bytes], marker_size: int) -> bytes:
+    """Base, ours and theirs in conflict, with git's markers, also where git itself finds none.
+
+    Then each place where ours and theirs differ is one, since any of them may be what does not fit.
+    Raises GitError for binary files.
+    """
+    _, ours, theirs = versions
+    labels = ("-L", "ours", "-L", "base", "-L", "theirs")
+    words = ("merge-file", "-p", f"--marker-size={marker_size}", *labels)
+    for flags, base in (((), versions[0]), (("-c", "merge.conflictStyle=merge"), b"")):
+        with laid_out(base, ours, theirs) as names:
+            done = run_git([*flags, *words, *names], environ, ok=())
+        if 0 < done.code <= 127:
+            return done.out
+    raise GitError("git merge-file found no conflict", done.err.decode("utf-8", "replace").strip())
+
+
 def merge_lines(environ: Mapping[str, str], base: bytes, ours: bytes, theirs: bytes) -> Merged:
     """What `git merge-file --diff3` makes of three versions, taken apart.
 

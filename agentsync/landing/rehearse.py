@@ -8,6 +8,7 @@ from agentsync.git.objects import FILES, cat_file, tree_changes
 from agentsync.git.stacks import base_as_taken
 from agentsync.git.trees import Conflict, Entry, edited_tree, entries, merge_base, merge_trees, write_blob
 from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.merging.formats import format_of
 from agentsync.merging.generated import PACKAGE_MANAGERS, Generator, generator_of
 from agentsync.merging.insertions import union
 from agentsync.merging.three_way import ConflictError
@@ -121,7 +122,10 @@ def _owned(plans: Renumbering) -> set[bytes]:
 
 
 def _union(repo: Repo, cat: CatFile, conflict: Conflict) -> bytes | None:
-    """Both sides' insertions, where that is all they are; None where it is not."""
+    """Both sides' insertions, where that is all they are; None where it is not, or a format found the conflict."""
+    known = format_of(conflict.path)
+    if known and known.name != "registry":
+        return None
     texts = _texts(cat, conflict)
     if texts is None:
         return None

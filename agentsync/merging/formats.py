@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from agentsync.config.patterns import matches
 from agentsync.lean import TYPE_CHECKING, NamedTuple
-from agentsync.merging.three_way import ConflictError
+from agentsync.merging.generated import VENDORED
+from agentsync.merging.line_ends import with_line_feeds
+from agentsync.merging.three_way import Conflict, ConflictError, NotMineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +19,10 @@ MOST_BYTES = 10 << 20  # a larger file is left to git
 
 
 class Format(NamedTuple):
-    """A kind of file: its name, gitignore patterns, and its merge (which raises ConflictError)."""
+    """A kind of file: its name, gitignore patterns, and its merge.
+
+    That raises ConflictError where a person must choose, NotMineError where the versions are not of the format.
+    """
 
     name: str
     patterns: tuple[str, ...]
@@ -67,19 +72,17 @@ def _json(_path: str, base: bytes, ours: bytes, theirs: bytes, lines: LineMerge)
 
 
 def _registry(path: str, base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> bytes:
-    from agentsync.merging.insertions import union
+    from agentsync.merging.insertions import hold, union
 
-    return union(path, lines(base, ours, theirs))
+    merged = lines(base, ours, theirs)
+    text = union(path, merged, sure=True) if merged.hunks else merged.clean or b""
+    return hold(path, ours, theirs, text)
 
 
-def _schema_rb(path: str, base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> bytes:
-    from agentsync.merging.insertions import union
-    from agentsync.merging.schema_dump import with_newest_version
+def _schema_rb(_path: str, base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> bytes:
+    from agentsync.merging.schema_dump import merge_schema
 
-    merged = lines(*with_newest_version(base, ours, theirs))
-    if not merged.hunks:
-        return b"".join(part for part in merged.parts if isinstance(part, bytes))
-    return union(path, merged)
+    return merge_schema(base, ours, theirs, lines)
 
 
 FORMATS = (
@@ -100,6 +103,8 @@ FORMATS = (
 
 def format_of(path: bytes) -> Format | None:
     """The format of a path, None for a file that merges as git merges it."""
+    if VENDORED & set(path.split(b"/")[:-1]):
+        return None
     return next((one for one in FORMATS if matches([_anywhere(p) for p in one.patterns], path)), None)
 
 
@@ -108,12 +113,16 @@ def _anywhere(pattern: str) -> str:
     return f"**/{pattern}" if "/" in pattern else pattern
 
 
-def merge_format(path: bytes, base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> bytes | None:
-    """Three versions of a file merged by its format; None where its format does not tell."""
+def merge_format(path: bytes, base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> bytes | Conflict | None:
+    """Three versions of a file merged by its format: the text, a conflict, or None where it is not the format's."""
     found = format_of(path)
     if found is None or max(len(base), len(ours), len(theirs)) > MOST_BYTES:
         return None
+    sides, end = with_line_feeds(base, ours, theirs)
     try:
-        return found.merge(path.decode("utf-8", "surrogateescape"), base, ours, theirs, lines)
-    except ConflictError:
+        made = found.merge(path.decode("utf-8", "surrogateescape"), *sides, lines)
+    except NotMineError:
         return None
+    except ConflictError as error:
+        return Conflict(str(error))
+    return made.replace(b"\n", end)

@@ -24,6 +24,7 @@ KNOWN = (
     ("Gemfile.lock", "bundle lock"),
     ("composer.lock", "composer update --lock --no-scripts"),
 )
+VENDORED = {b"vendor", b"node_modules", b"third_party"}  # folders of others' files: theirs to make and merge
 PACKAGE_MANAGERS = {command for _, command in KNOWN}
 
 
@@ -45,7 +46,7 @@ def generator_of(path: bytes, config: Config) -> Generator | None:
         if matches([pattern.strip()], path):
             return Generator(command.strip(), b"")
     folder, _, name = path.rpartition(b"/")
-    command = dict(KNOWN).get(name.decode("utf-8", "replace"), "")
+    command = "" if VENDORED & set(folder.split(b"/")) else dict(KNOWN).get(name.decode("utf-8", "replace"), "")
     if command or matches(config.patterns("regenerate.paths"), path):
         return Generator(command, folder if command else b"")
     return None

@@ -7,7 +7,7 @@ import re
 
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.merging.comments import keeps_comments
-from agentsync.merging.three_way import ABSENT, ConflictError, merge_values, refuse
+from agentsync.merging.three_way import ABSENT, ConflictError, NotMineError, merge_values, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     Key = tuple[str, ...]
 
-_WITH_SUBJECT = ("require", "replace", "exclude", "retract", "tool", "ignore")
+_JOINTS = {"require": " ", "replace": " => ", "godebug": "="}  # what stands between a subject and what is said of it
+_WHOLE = ("exclude", "retract", "tool", "ignore")  # each line speaks for itself
 
 
 class Line(NamedTuple):
@@ -32,13 +33,13 @@ class Line(NamedTuple):
 def merge_go_mod(base: bytes, ours: bytes, theirs: bytes, by_lines: LineMerge) -> bytes:
     """Of two versions of a module the higher, which is what Go itself would choose; the rest by key.
 
-    Raises ConflictError where a person must choose.
+    Raises ConflictError where a person must choose, NotMineError where a side says something twice.
     """
     try:
         lines = [_lines(side.decode()) for side in (base, ours, theirs)]
-    except UnicodeDecodeError as error:
-        raise ConflictError(str(error)) from error
-    before, mine, other = (_entries(side) for side in lines)
+        before, mine, other = (_entries(side) for side in lines)
+    except ValueError as error:
+        raise NotMineError(str(error)) from error
     merged: dict[Key, str] = {}
     for key in dict.fromkeys([*mine, *other, *before]):
         sides = (before.get(key, ABSENT), mine.get(key, ABSENT), other.get(key, ABSENT))
@@ -46,7 +47,8 @@ def merge_go_mod(base: bytes, ours: bytes, theirs: bytes, by_lines: LineMerge) -
         if isinstance(value, str):
             merged[key] = value
     for text in itertools.chain(by_lines(base, ours, theirs).readings(), _spliced(lines[1], merged, ours)):
-        if _says(text, merged) and keeps_comments(text, base, ours, theirs):
+        written = (side.replace(b"// indirect", b"") for side in (text, base, ours, theirs))  # which `merged` says
+        if _says(text, merged) and keeps_comments(*written):
             return text
     raise ConflictError("no text says what was merged, with every comment")
 
@@ -54,7 +56,7 @@ def merge_go_mod(base: bytes, ours: bytes, theirs: bytes, by_lines: LineMerge) -
 def _says(text: bytes, merged: Mapping[Key, str]) -> bool:
     try:
         return _entries(_lines(text.decode())) == merged
-    except (ConflictError, UnicodeDecodeError):
+    except ValueError:
         return False
 
 
@@ -67,8 +69,7 @@ def _spliced(ours: Sequence[Line], merged: Mapping[Key, str], source: bytes) -> 
     ]
     known = {line.key for line in ours}
     if all(_insert(out, key, value) for key, value in merged.items() if key not in known):
-        text = "\n".join(line.text for line in out) + ("\n" if source.endswith(b"\n") else "")
-        yield (text.replace("\n", "\r\n") if b"\r\n" in source else text).encode()
+        yield ("\n".join(line.text for line in out) + ("\n" if source.endswith(b"\n") else "")).encode()
 
 
 def _lines(text: str) -> list[Line]:
@@ -84,26 +85,55 @@ def _lines(text: str) -> list[Line]:
             found.append(Line(line, (), "", block))
         else:
             directive, body = (block, bare) if block else (word, rest)
-            subject, _, value = body.partition(" => " if directive == "replace" else " ")
-            named = directive in _WITH_SUBJECT
-            found.append(Line(line, (directive, subject) if named else (directive,), value if named else body, block))
+            found.append(_said(line, directive, body, block))
     return found
+
+
+def _said(line: str, directive: str, body: str, block: str) -> Line:
+    if directive in _WHOLE:
+        subject, _, comment = body.partition(" //")
+        return Line(line, (directive, subject.strip()), f"//{comment}" if comment else "", block)
+    if directive in _JOINTS:
+        subject, _, value = body.partition(_JOINTS[directive])
+        return Line(line, (directive, subject.strip()), value, block)
+    return Line(line, (directive,), body, block)
 
 
 def _entries(lines: Sequence[Line]) -> dict[Key, str]:
     found: dict[Key, str] = {}
     for line in lines:
         if line.key in found:
-            raise ConflictError(f"{' '.join(line.key)} stands twice")
+            raise ValueError(f"{' '.join(line.key)} stands twice")
         if line.key:
             found[line.key] = line.value
     return found
 
 
 def _policy(path: Path, base: object, ours: object, theirs: object) -> object:
-    if path[0] in ("require", "go", "toolchain") and isinstance(ours, str) and isinstance(theirs, str):
-        return max((ours, theirs), key=_height)
-    return refuse(path, base, ours, theirs)
+    """Of two raised versions the higher; whether it is `// indirect` is merged by itself."""
+    if path[0] not in ("require", "go", "toolchain") or not (isinstance(ours, str) and isinstance(theirs, str)):
+        return refuse(path, base, ours, theirs)
+    old, mine, other = (_parted(side) for side in (base, ours, theirs))
+    if {old[1], mine[1], other[1]} - {"", ABSENT, "// indirect"}:  # what a person wrote speaks of one version
+        return refuse(path, base, ours, theirs)
+    version = merge_values(old[0], mine[0], other[0], _higher, path)
+    comment = merge_values(old[1], mine[1], other[1], refuse, path)
+    return f"{version} {comment}".rstrip()
+
+
+def _parted(value: object) -> tuple[object, object]:
+    """A version and the comment behind it."""
+    if not isinstance(value, str):
+        return ABSENT, ABSENT
+    version, mark, comment = value.partition("//")
+    return version.strip(), mark + comment
+
+
+def _higher(path: Path, base: object, ours: object, theirs: object) -> object:
+    least, most = sorted((str(ours), str(theirs)), key=_height)
+    if isinstance(base, str) and _height(least) < _height(base):
+        return refuse(path, base, ours, theirs)
+    return most
 
 
 def _height(text: str) -> tuple[list[int], bool, list[tuple[bool, int, str]]]:
@@ -131,6 +161,6 @@ def _insert(out: list[Line], key: Key, value: str) -> bool:
         return False
     places = alike or fitting
     at = next((i for i in places if out[i].key > key), places[-1] + 1)
-    joint = " => " if key[0] == "replace" else " "
-    out.insert(at, Line(f"\t{key[1]}{joint}{value}", key, value, key[0]))
+    text = f"\t{key[1]}{_JOINTS.get(key[0], ' ')}{value}".rstrip()
+    out.insert(at, Line(text, key, value, key[0]))
     return True

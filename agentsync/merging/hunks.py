@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.merging.three_way import ConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,6 +38,21 @@ class Merged(NamedTuple):
     def hunks(self) -> list[Hunk]:
         """Its conflicts."""
         return [part for part in self.parts if isinstance(part, Hunk)]
+
+    @property
+    def clean(self) -> bytes | None:
+        """The merged text, None where there is a conflict."""
+        return None if self.hunks else b"".join(part for part in self.parts if isinstance(part, bytes))
+
+    def checked(self, holds: Callable[[bytes], bool]) -> bytes:
+        """The merged text of versions whose common ancestor cannot be read, such as one that is itself a conflict.
+
+        Raises ConflictError where there is none, or it does not hold.
+        """
+        text = self.clean
+        if text is None or not holds(text):
+            raise ConflictError("the common ancestor cannot be read, and the lines alone do not tell")
+        return text
 
     def readings(self) -> Iterator[bytes]:
         """The texts that this merge can be read as: of each conflict one side, or both.

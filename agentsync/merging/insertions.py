@@ -9,8 +9,10 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
+from collections import Counter
 
 from agentsync.lean import TYPE_CHECKING
+from agentsync.merging.order import either_order
 from agentsync.merging.syntax import parses, suffix_of
 from agentsync.merging.three_way import ConflictError
 
@@ -26,7 +28,7 @@ _KEYS = tuple(
         rb"^\s*(?:export\s+)?(?:default\s+)?(?:async\s+)?(?:const|let|var|function|class|type|interface)\s+(\w+)",
         rb"^\s*(?:pub(?:\([^)]*\))?\s+)?(?:mod|use|fn|struct|enum|const|static)\s+([\w:]+)",
         rb"^\s*([A-Za-z_][\w.]*)\s*(?::[^=]+)?=(?!=)",
-        rb"^\s*['\"]?([\w./:-]+)['\"]?\s*(?::|=>)",
+        rb"^\s*['\"]?([\w./:-]+)['\"]?(?:\s*=>|:|\s+:(?!\w))",
         rb"\bas\s+(\w+)\s*[,;)}]*\s*$",
         rb"^\s*export\s+.*from\s+(\S+)",
         rb"\(\s*[rRbBuUfF]{0,2}['\"]([^'\"]*)['\"]",
@@ -51,15 +53,46 @@ def keys_in(lines: Sequence[bytes]) -> set[bytes]:
     return {found for pattern in _KEYS for found in pattern.findall(text)} | set(brought)
 
 
+_DECLARED = tuple(
+    re.compile(pattern, re.MULTILINE)
+    for pattern in (
+        rb"^(?:async\s+)?(?:def|class|func|fn|struct|enum|trait|module)\s+([\w.!?]+)",
+        rb"^(?:export\s+)?(?:default\s+)?(?:async\s+)?(?:const|let|function|class|enum)\s+(\w+)",
+        rb"^(?:pub(?:\([^)]*\))?\s+)?(?:mod|fn|struct|enum|trait|const|static)\s+(\w+)",
+        rb"^\s*(?:re_)?path\(\s*r?(['\"][^'\"]*['\"])",
+        rb"^\s*(?:\w+\.)?(?:get|post|put|patch|delete|resources?|namespace)[ (]+(['\":][^'\",)\s]*)",
+    )
+)
+
+
+def declared_in(text: bytes) -> list[bytes]:
+    """What a file declares at its top, and the routes that it registers, each as often as it does."""
+    return [b"%d %s" % (number, found) for number, pattern in enumerate(_DECLARED) for found in pattern.findall(text)]
+
+
 def _names_in(names: bytes) -> Iterator[bytes]:
     """What each item of an import or export list, such as `a`, `a as b` or `type a`, is called here."""
     for item in names.partition(b" from ")[0].strip(b"();* \t\r").split(b","):
         yield from item.split()[-1:]
 
 
-def union(path: str, merged: Merged) -> bytes:
+def hold(path: str, ours: bytes, theirs: bytes, clean: bytes) -> bytes:
+    """A merged text, such as git's own, held against both sides.
+
+    Raises ConflictError where they parse and it does not, or it declares a name more often than either.
+    """
+    if parses(path, clean) is False and parses(path, ours) and parses(path, theirs):
+        raise ConflictError("both sides parse, and the merge of their lines does not")
+    counts = [Counter(declared_in(text)) for text in (clean, ours, theirs)]
+    if twice := [name for name, times in counts[0].items() if times > max(counts[1][name], counts[2][name])]:
+        raise ConflictError(f"both declare {twice[0].decode('utf-8', 'replace')}")
+    return clean
+
+
+def union(path: str, merged: Merged, *, sure: bool = False) -> bytes:
     """The text with every conflict resolved by keeping both insertions.
 
+    `sure`: only where their order says nothing; else a check must confirm it.
     Raises ConflictError where one has a base part, both define the same, or the result does not parse.
     """
     if not merged.hunks:
@@ -68,7 +101,10 @@ def union(path: str, merged: Merged) -> bytes:
     def decide(hunk: Hunk, before: Sequence[bytes], after: Sequence[bytes]) -> list[bytes]:
         if not hunk.only_inserts:
             raise ConflictError("both sides changed the same lines")
-        return _kept(path, hunk, before, after)
+        kept = _kept(path, hunk, before, after)
+        if sure and not either_order(hunk, before, in_order=_sorted_around(*_lines_of(hunk), before, after)):
+            raise ConflictError("both sides insert at one place, where the order may count")
+        return kept
 
     text = merged.resolved(decide)
     if parses(path, text) is not True:
@@ -101,6 +137,10 @@ def _kept(path: str, hunk: Hunk, before: Sequence[bytes], after: Sequence[bytes]
         ours[-1] += b"\n"
     gap = [b"\n"] if _apart(ours, theirs, before) else []
     return [*ours, *gap, *theirs]
+
+
+def _lines_of(hunk: Hunk) -> tuple[list[bytes], list[bytes]]:
+    return list(hunk.ours), list(hunk.theirs)
 
 
 def _is_whole_line(line: bytes) -> bool:

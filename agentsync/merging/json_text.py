@@ -7,7 +7,7 @@ import json
 import re
 
 from agentsync.lean import TYPE_CHECKING, NamedTuple
-from agentsync.merging.three_way import ConflictError, merge_values, refuse, same
+from agentsync.merging.three_way import ConflictError, NotMineError, merge_values, refuse, same
 
 if TYPE_CHECKING:
     from agentsync.merging.hunks import LineMerge
@@ -176,14 +176,17 @@ def parse_json(data: bytes) -> tuple[str, Node, str]:
 def merge_json(base: bytes, ours: bytes, theirs: bytes, lines: LineMerge, policy: Policy = refuse) -> bytes:
     """Three versions of a JSON file as one.
 
-    Raises ConflictError where both changed the same value differently, or one is no JSON.
+    Raises ConflictError where both changed the same value differently, NotMineError where a side is no JSON.
     """
     try:
-        old = parse_json(base)[1].value if base.strip() else {}
         before, mine, after = parse_json(ours)
         _, other, _ = parse_json(theirs)
     except ValueError as error:
-        raise ConflictError(f"not JSON: {error}") from error
+        raise NotMineError(f"not JSON: {error}") from error
+    try:
+        old = parse_json(base)[1].value if base.strip() else {}
+    except ValueError:
+        return lines(base, ours, theirs).checked(_is_json)
     merged = merge_values(old, mine.value, other.value, policy)
     mark = b"\xef\xbb\xbf" if ours.startswith(b"\xef\xbb\xbf") else b""
     spliced = mark + (before + _rendered(merged, mine, other) + after).encode()
@@ -191,6 +194,14 @@ def merge_json(base: bytes, ours: bytes, theirs: bytes, lines: LineMerge, policy
         if _says(text, merged):
             return text
     raise ConflictError("no text says what was merged")
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        parse_json(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _says(text: bytes, merged: object) -> bool:

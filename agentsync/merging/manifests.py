@@ -1,22 +1,33 @@
 """Package manifests three ways: package.json, pyproject.toml, Cargo.toml, requirements files, go.mod. Pure.
 
-Each raises ConflictError where a person must choose.
+Each raises ConflictError where a person must choose, NotMineError where a side cannot be read.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import tomllib
 
 import tomlkit
+from packaging.utils import canonicalize_name
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AbstractTable, Array
 
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.merging.comments import keeps_comments
 from agentsync.merging.json_text import merge_json
-from agentsync.merging.three_way import ABSENT, ConflictError, key_order, merge_sets, merge_values, refuse, same
+from agentsync.merging.three_way import (
+    ABSENT,
+    ConflictError,
+    NotMineError,
+    key_order,
+    merge_sets,
+    merge_values,
+    refuse,
+    same,
+)
 from agentsync.merging.versions import merge_npm, merge_specifiers, merge_version, requirement, requirement_key
 
 if TYPE_CHECKING:
@@ -44,7 +55,29 @@ _CARGO_SETS = ("features", "keywords", "categories", "members", "default-members
 
 def merge_package_json(base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> bytes:
     """package.json: dependencies by range, `version` by height, the rest by key."""
+    for table in ("exports", "imports"):
+        _require_one_order(table, *(_table_of(side, table) for side in (base, ours, theirs)))
     return merge_json(base, ours, theirs, lines, _package_policy)
+
+
+def _table_of(text: bytes, table: str) -> object:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value.get(table) if isinstance(value, dict) else None
+
+
+def _require_one_order(table: str, base: object, ours: object, theirs: object) -> None:
+    """Refuse two changes of one map of conditions: the first that applies wins, so the order of its keys counts."""
+    maps = [side if isinstance(side, dict) else {} for side in (base, ours, theirs)]
+    texts = [json.dumps(side) for side in (base, ours, theirs)]
+    if len(set(texts)) < 3:
+        return
+    if any(not key.startswith((".", "#")) for side in maps for key in side):
+        raise ConflictError(f"both change the conditions of {table}, whose order counts")
+    for key in {key for side in maps for key in side}:
+        _require_one_order(f"{table}.{key}", *(side.get(key) for side in maps))
 
 
 def _package_policy(path: Path, base: object, ours: object, theirs: object) -> object:
@@ -110,12 +143,26 @@ def _merge_requirement_lists(
     if any(side is None for side in keyed):
         return refuse(path, base, ours, theirs)
     before, mine, other = (side or {} for side in keyed)
+    _require_one_say(before, mine, other)
     merged = []
     for key in key_order(list(before), list(mine), list(other)):
         value = merge_values(before.get(key, ABSENT), mine.get(key, ABSENT), other.get(key, ABSENT), _one_requirement)
         if value is not ABSENT:
             merged.append(value)
     return merged
+
+
+def _require_one_say(before: Mapping[str, str], mine: Mapping[str, str], other: Mapping[str, str]) -> None:
+    """Refuse two changes of what is said of one package by several lines, or under new extras or another marker."""
+    for name in {_name_in(key) for side in (before, mine, other) for key in side}:
+        said = [{key: line for key, line in side.items() if _name_in(key) == name} for side in (before, mine, other)]
+        changed_twice = said[1] not in (said[0], said[2]) and said[2] != said[0]
+        if changed_twice and len({key for side in said for key in side}) > 1:
+            raise ConflictError(f"{name}: {', '.join(said[1].values())} here, {', '.join(said[2].values())} there")
+
+
+def _name_in(key: str) -> str:
+    return re.split(r"[\[@]", key)[0]
 
 
 def _by_requirement(items: Sequence[object]) -> dict[str, str] | None:
@@ -141,9 +188,13 @@ def _one_requirement(path: Path, base: object, ours: object, theirs: object) -> 
 
 def _merge_toml(base: bytes, ours: bytes, theirs: bytes, lines: LineMerge, policy: Policy) -> bytes:
     try:
-        old, mine, other = (tomllib.loads(side.decode()) for side in (base, ours, theirs))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConflictError(f"not TOML: {error}") from error
+        mine, other = (tomllib.loads(side.decode()) for side in (ours, theirs))
+    except ValueError as error:
+        raise NotMineError(f"not TOML: {error}") from error
+    try:
+        old = tomllib.loads(base.decode())
+    except ValueError:
+        return lines(base, ours, theirs).checked(_is_toml)
     merged = merge_values(old, mine, other, policy)
     assert isinstance(merged, dict)  # noqa: S101 (three maps merge to a map)
     for text in itertools.chain(lines(base, ours, theirs).readings(), _spliced(ours, theirs, merged)):
@@ -152,11 +203,16 @@ def _merge_toml(base: bytes, ours: bytes, theirs: bytes, lines: LineMerge, polic
     raise ConflictError("no text says what was merged, with every comment")
 
 
-def _says(text: bytes, merged: object) -> bool:
+def _is_toml(text: bytes) -> bool:
     try:
-        return same(tomllib.loads(text.decode()), merged)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        tomllib.loads(text.decode())
+    except ValueError:
         return False
+    return True
+
+
+def _says(text: bytes, merged: object) -> bool:
+    return _is_toml(text) and same(tomllib.loads(text.decode()), merged)
 
 
 def _spliced(ours: bytes, theirs: bytes, merged: Mapping[str, object]) -> Iterator[bytes]:
@@ -212,42 +268,45 @@ class _Block(NamedTuple):
 
 
 def merge_requirements(base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> bytes:
-    """requirements.txt: line by line by package; a compiled file is a lock file and is never merged."""
+    """requirements.txt: line by line by package; in a compiled file, which its tool makes, only as git merges it."""
     try:
         texts = [side.decode("utf-8") for side in (base, ours, theirs)]
     except UnicodeDecodeError as error:
-        raise ConflictError(str(error)) from error
-    if any("--hash=" in text or "autogenerated by" in text for text in texts):
-        raise ConflictError("a compiled requirements file is made anew, not merged")
+        raise NotMineError(str(error)) from error
     sides = [_requirement_blocks(text) for text in texts]
     keyed = [{block.key: block for block in side} for side in sides]
-    if any(len(known) != len(side) for known, side in zip(keyed, sides, strict=True)):
-        raise ConflictError("a package stands twice")
+    if any(len(known) != len(side) for known, side in zip(keyed[1:], sides[1:], strict=True)):
+        raise NotMineError("a package stands twice")
+    _require_one_say(*({key: block.line for key, block in known.items() if key} for known in keyed))
+    compiled = any("--hash=" in text or "autogenerated by" in text for text in texts)
     merged = []
     for key in key_order(*(list(known) for known in keyed)):
-        block = _merge_blocks(*(known.get(key) for known in keyed))
+        block = _merge_blocks(*(known.get(key) for known in keyed), compiled=compiled)
         if block is not None:
             merged.append(block)
-    end = "\r\n" if "\r\n" in texts[1] else "\n"
     spliced = "".join(
-        block.text if block.text.endswith("\n") or block is merged[-1] else block.text + end for block in merged
+        block.text if block.text.endswith("\n") or block is merged[-1] else block.text + "\n" for block in merged
     ).encode()
-    said = sorted((block.key, block.line) for block in merged)
-    for text in itertools.chain(lines(base, ours, theirs).readings(), [spliced]):
-        found = sorted((block.key, block.line) for block in _requirement_blocks(text.decode("utf-8", "replace")))
+    said = sorted((block.key, block.line) for block in merged if block.key)
+    read = lines(base, ours, theirs)
+    for text in filter(None, [read.clean]) if compiled else itertools.chain(read.readings(), [spliced]):
+        blocks = _requirement_blocks(text.decode("utf-8", "replace"))
+        found = sorted((block.key, block.line) for block in blocks if block.key)
         if found == said and keeps_comments(text, base, ours, theirs):
             return text
     raise ConflictError("no text says what was merged, with every comment")
 
 
-def _merge_blocks(base: _Block | None, ours: _Block | None, theirs: _Block | None) -> _Block | None:
+def _merge_blocks(base: _Block | None, ours: _Block | None, theirs: _Block | None, *, compiled: bool) -> _Block | None:
     texts = [block.text.strip() if block else None for block in (base, ours, theirs)]
     if texts[1] == texts[2] or texts[2] == texts[0]:
         return ours
     if texts[1] == texts[0]:
         return theirs
-    if ours is None or theirs is None or not ours.line:
+    if ours is None or theirs is None or (compiled and ours.line != theirs.line):
         raise ConflictError(f"{texts[1]} here, {texts[2]} there")
+    if ours.line == theirs.line or not ours.line:
+        return ours  # whose comments, the reading shows
     chosen = _one_requirement((), base.line if base else ABSENT, ours.line, theirs.line)
     return ours if chosen == ours.line else theirs
 
@@ -267,8 +326,22 @@ def _requirement_blocks(text: str) -> list[_Block]:
         if not bare:
             pending += line
             continue
-        parsed = requirement(bare)
-        key = requirement_key(parsed) if parsed else f"={bare}"
-        blocks.append(_Block(key, bare if parsed else "", pending + line))
+        blocks.append(_Block(_line_key(bare), bare, pending + line))
         pending = ""
     return [*blocks, _Block("", "", pending)] if pending else blocks
+
+
+_SEVERAL = ("-r", "--requirement", "-c", "--constraint", "-f", "--find-links", "--extra-index-url", "--trusted-host")
+
+
+def _line_key(bare: str) -> str:
+    """What a line is about: a package, the place it comes from without the version there, or an option of pip."""
+    parsed = requirement(re.split(r"\s+--hash=|\s*\\\n", bare)[0].strip())
+    if parsed:
+        return requirement_key(parsed)
+    if egg := re.search(r"[#&]egg=([\w.-]+)", bare):
+        return f"{canonicalize_name(egg[1])}@"
+    option = re.split(r"[\s=]", bare)[0]
+    if not bare.startswith("-") or option in ("-e", "--editable"):
+        return "=" + re.sub(r"(\.git)?(@[^/@]*)?(#.*)?$", "", bare)
+    return "=" + (bare if option in _SEVERAL else option)

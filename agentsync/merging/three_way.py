@@ -5,7 +5,7 @@ Conservative: what is not surely right is a conflict. Only a format knows which 
 
 from __future__ import annotations
 
-from agentsync.lean import TYPE_CHECKING
+from agentsync.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +18,23 @@ class ConflictError(Exception):
     """Both sides changed the same thing differently; the text says which and why."""
 
 
+class NotMineError(Exception):
+    """The versions are not of the format, so that it can say nothing of their merge."""
+
+
+class Conflict(NamedTuple):
+    """A driver's answer that a person must choose, and why. It is false: nothing was merged.
+
+    The other two answers are the merged text, and None for "not mine": then git merges by lines.
+    """
+
+    why: str
+
+    def __bool__(self) -> bool:
+        """Never: a merge is only what has a text."""
+        return False
+
+
 class _Absent:
     def __repr__(self) -> str:
         return "absent"
@@ -26,8 +43,12 @@ class _Absent:
 ABSENT = _Absent()
 
 
-def refuse(path: Path, _base: object, ours: object, theirs: object) -> object:
-    """The policy for what no rule covers."""
+def refuse(path: Path, base: object, ours: object, theirs: object) -> object:
+    """The policy for what no rule covers: lists keep their order, anything else is a conflict."""
+    if isinstance(base, list) and isinstance(ours, list) and isinstance(theirs, list):
+        merged = merge_sequences(base, ours, theirs)
+        if merged is not None:
+            return merged
     raise ConflictError(f"{'.'.join(path) or 'the document'}: {_short(ours)} here, {_short(theirs)} there")
 
 
@@ -119,10 +140,42 @@ def _merge_lists(
     return [item for item in merged if item is not ABSENT]
 
 
-def merge_sets(path: Path, base: object, ours: object, theirs: object) -> list[object]:
+class _Edit(NamedTuple):
+    """A run of base's items, from `start` to before `end`, and what a side has there."""
+
+    start: int
+    end: int
+    items: list[object]
+
+
+def _edits(base: Sequence[object], side: Sequence[object]) -> list[_Edit]:
+    import difflib
+
+    matcher = difflib.SequenceMatcher(
+        None, [repr(item) for item in base], [repr(item) for item in side], autojunk=False
+    )
+    return [_Edit(i, j, list(side[k:m])) for tag, i, j, k, m in matcher.get_opcodes() if tag != "equal"]
+
+
+def merge_sequences(base: list[object], ours: list[object], theirs: list[object]) -> list[object] | None:
+    """Lists whose order counts; None where both changed the same or neighbouring items, or both added one item."""
+    mine, other = _edits(base, ours), _edits(base, theirs)
+    alone = [edit for edit in other if edit not in mine]
+    if any(one.start <= two.end and two.start <= one.end for one in mine for two in alone):
+        return None
+    if {repr(item) for one in mine for item in one.items} & {repr(item) for two in alone for item in two.items}:
+        return None
+    merged = list(base)
+    for edit in sorted([*mine, *alone], reverse=True, key=lambda one: one.start):
+        merged[edit.start : edit.end] = edit.items
+    return merged
+
+
+def merge_sets(path: Path, base: object, ours: object, theirs: object) -> object:
     """Lists of scalars whose order says nothing, as sets; `ABSENT` is an empty one.
 
-    Raises ConflictError for other values, and where an item stands twice or somebody reordered.
+    Where an item stands twice, somebody reordered, or a pattern takes back what another gave, the order counts.
+    Raises ConflictError for other values, and where the order does not tell.
     """
     sides = [side if isinstance(side, list) else [] if side is ABSENT else None for side in (base, ours, theirs)]
     before, mine, other = ([item for item in side or [] if isinstance(item, (str, int))] for side in sides)
@@ -130,8 +183,9 @@ def merge_sets(path: Path, base: object, ours: object, theirs: object) -> list[o
         len(set(map(repr, one))) == len(one) for one in (before, mine, other)
     )
     kept = [item for item in before if item in mine and item in other]
-    if not whole or any([item for item in side if item in kept] != kept for side in (mine, other)):
-        refuse(path, base, ours, theirs)
+    negated = any(str(item).startswith("!") for item in [*before, *mine, *other])
+    if not whole or negated or any([item for item in side if item in kept] != kept for side in (mine, other)):
+        return refuse(path, base, ours, theirs)
     gone = [item for item in before if item not in mine or item not in other]
     texts = {repr(item): item for item in [*mine, *other]}
     order = key_order([], [repr(item) for item in mine], [repr(item) for item in other])

@@ -7,7 +7,7 @@ import time
 
 from agentsync.judging.verdict import Finding, Transition, Verdict
 from agentsync.lean import TYPE_CHECKING
-from agentsync.migrations.graph import Node, alembic_node, dangling, django_node, heads
+from agentsync.migrations.graph import Node, alembic_node, dangling, django_node, heads, references
 from agentsync.migrations.layouts import next_text, number_in
 from agentsync.migrations.numbers import (
     PROVISIONAL,
@@ -19,9 +19,10 @@ from agentsync.migrations.numbers import (
     reservations,
     taken_anywhere,
 )
+from agentsync.migrations.references import dangling_references
 from agentsync.migrations.rewriting.rewriter import is_numbered
 from agentsync.migrations.rules import Problem, missing_downs, problems
-from agentsync.migrations.series import Series, base_paths, elsewhere, paths_in, series_around, show_series
+from agentsync.migrations.series import Series, all_series, base_paths, elsewhere, paths_in, series_around, show_series
 from agentsync.text import shell_path, show_path
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def judge_numbers(scene: Scene, move: Transition, ref: str, tree: str) -> Verdic
     """Judge the migrations that a move of `ref` brings; `tree` is its result, empty for the index."""
     findings: list[Finding] = []
     records: dict[bytes, Record | None] = {}
-    for series in _touched(scene, move, tree):
+    touched = _touched(scene, move, tree)
+    for series in touched:
         base = base_paths(scene.repo, scene.rules, series.folder)
         present = set(paths_in(scene.repo, tree, series.folder))
         if ref == scene.rules.base.ref and move.parents:
@@ -51,7 +53,37 @@ def judge_numbers(scene: Scene, move: Transition, ref: str, tree: str) -> Verdic
         findings += [_finding(scene, series, problem, present - base) for problem in found]
         if not found and ref != scene.rules.base.ref:
             records |= _reserved(scene, series, list(brought))
+    findings += _dangling_between_apps(scene, move, tree, [one for one in touched if one.layout.graph == "django"])
     return Verdict(tuple(findings), records)
+
+
+def _dangling_between_apps(scene: Scene, move: Transition, tree: str, touched: list[Series]) -> list[Finding]:
+    """Django migrations that name one of another app which is not there, or not any more; base's own stay."""
+    changed = {change.path.decode("utf-8", "surrogateescape"): change.new for change in move.changes}
+    own = {path: series for path in changed for series in touched if is_numbered(series, path)}
+    sources = {path: _source(scene, path, tree) for path in own if changed[path]}
+    gone = [os.path.basename(path).removesuffix(".py").encode() for path in own if not changed[path]]
+    if not gone and not any(pair.first != own[path].app for path in sources for pair in references(sources[path])):
+        return []
+    every = [one for one in all_series(scene.repo, scene.rules, tree) if one.layout.graph == "django"]
+    present = set(paths_in(scene.repo, tree))
+    for path in present - sources.keys() if gone else ():
+        content = _source(scene, path, tree) if any(is_numbered(series, path) for series in every) else b""
+        if any(name in content for name in gone):
+            sources[path] = content
+    landed = base_paths(scene.repo, scene.rules)
+    found = []
+    for one in dangling_references(every, sources, present, lambda path: _source(scene, path, tree)):
+        target = next(f"{series.folder}/{one.name}.py" for series in every if series.app == one.app)
+        if (one.path in own and own[one.path].app == one.app) or (one.path in landed and target not in landed):
+            continue
+        lines = (
+            f"migration {_shown(one.path)}: it names {one.name} of {one.app}, which is not there",
+            "base may have it:" if target in landed else "name one that is there:",
+            "agentsync sync" if target in landed else f"$EDITOR {_word(one.path)}",
+        )
+        found.append(Finding("numbers", lines, one.path.encode("utf-8", "surrogateescape")))
+    return found
 
 
 def _touched(scene: Scene, move: Transition, tree: str) -> list[Series]:

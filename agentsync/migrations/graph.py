@@ -120,12 +120,27 @@ def dangling(nodes: Mapping[str, Node]) -> list[tuple[str, str]]:
 
 def descends(nodes: Mapping[str, Node], later: str, earlier: str) -> bool:
     """Whether a migration comes after another, at any distance, or is it."""
-    left, seen = [later], set()
+    return earlier == later or earlier in ancestors(nodes, later)
+
+
+def ancestors(nodes: Mapping[str, Node], name: str) -> set[str]:
+    """All that a migration comes after, at any distance."""
+    left, seen = [name] if name in nodes else [], set()
     while left:
-        name = left.pop()
-        if name == earlier:
-            return True
-        if name not in seen and name in nodes:
-            seen.add(name)
-            left += nodes[name].after
-    return False
+        for earlier in nodes[left.pop()].after:
+            if earlier not in seen:
+                seen.add(earlier)
+                left += [earlier] if earlier in nodes else []
+    return seen
+
+
+def references(source: bytes) -> list[Pair]:
+    """The migrations of any app that a Django migration names: those before it, and those it must run before."""
+    body = _django_body(source) or []
+    found = [pair for field in ("dependencies", "run_before") for pair in string_pairs(assigned(body, field))]
+    return [pair for pair in found if pair.second not in ("__first__", "__latest__")]
+
+
+def replaced(source: bytes) -> set[str]:
+    """The migrations that a Django migration stands for."""
+    return {pair.second for pair in string_pairs(assigned(_django_body(source) or [], "replaces"))}

@@ -6,7 +6,6 @@ migrations never change; history's own duplicates and gaps stay.
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import re
 from datetime import datetime, timedelta
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from agentsync.migrations.layouts import Numbered
     from agentsync.migrations.rewriting.rewriter import Tree
     from agentsync.migrations.series import Series
-
-SAME_MIGRATION = 0.6  # from this likeness on, two bodies under one slug may be one migration: a person must say
-_COMPARED = 8000  # characters; comparing takes time with their square
 
 
 def make_plan(series: Series, trees: Trees, now: datetime, taken: Collection[int] = ()) -> Plan:
@@ -103,10 +99,10 @@ def _copies(series: Series, rewriter: Rewriter, trees: Trees, brought: Tree) -> 
         if not name or not number_in(series.layout, name):
             continue
         for other in landed.get(slug(series, name) + path[_name_end(series, path) :], []):
-            one, another = (rewriter.body(trees.read(side)) for side in (blob, trees.base[other]))
-            if one == another:
+            one, another = trees.read(blob), trees.read(trees.base[other])
+            if rewriter.body(one) == rewriter.body(another):
                 found[path] = other
-            elif _alike(one, another):
+            elif rewriter.alike(one, another):
                 raise refused(series, f"{path} is much like {other}, which has landed: is it the same migration?")
     return found
 
@@ -114,11 +110,6 @@ def _copies(series: Series, rewriter: Rewriter, trees: Trees, brought: Tree) -> 
 def _name_end(series: Series, path: str) -> int:
     """Where in a path the part behind the migration's name begins: the file of a folder, or nothing."""
     return len(series.folder) + 1 + len(series.name_of(path)) if series.layout.folders else len(path)
-
-
-def _alike(one: bytes, other: bytes) -> bool:
-    first, second = (text.decode("utf-8", "replace")[:_COMPARED] for text in (one, other))
-    return difflib.SequenceMatcher(None, first, second, autojunk=False).ratio() > SAME_MIGRATION
 
 
 def _new_names(
@@ -220,7 +211,7 @@ def verify(series: Series, trees: Trees, plan: Plan) -> None:
     for path in (*plan.writes, *plan.moves.values()):
         if path in plan.moves.values() and path in trees.base:
             raise refused(series, f"{path} would be written over")
-        if path in trees.base and path in trees.fork and is_numbered(series, path):
+        if path in trees.base and is_numbered(series, path):
             raise refused(series, f"{path}, which has landed, would change")
     if len(set(plan.moves.values())) != len(plan.moves):
         raise refused(series, "two migrations would have one name")
@@ -234,4 +225,4 @@ def verify(series: Series, trees: Trees, plan: Plan) -> None:
         for path, one in merged.items()
         if is_numbered(series, path)
     }
-    rewriter_of(series.layout).verify(series, contents, trees)
+    rewriter_of(series.layout).verify(series, contents, trees, plan)

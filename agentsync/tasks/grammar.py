@@ -103,16 +103,30 @@ def split_lines(text: str) -> list[str]:
     return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
+def hidden(lines: list[str]) -> list[bool]:
+    """Which lines are in a code block or in an HTML comment that begins a line, so that they say nothing."""
+    found = []
+    fence, commented = "", False
+    for line in lines:
+        bare = line.strip(_BOM + " \t\r\n")
+        mark = _FENCE.match(bare) if not commented else None
+        starts = bare.startswith("<!--") and not fence
+        found.append(bool(mark or fence or commented or starts))
+        if mark and fence in ("", mark[1]):
+            fence = "" if fence else mark[1]
+        commented = (commented or starts) and "-->" not in bare
+    return found
+
+
 def parse(text: str) -> list[Task]:
-    """The tasks of a TASKS.md, in order; code blocks are passed over."""
+    """The tasks of a TASKS.md, in order; code blocks and comments are passed over."""
     tasks: list[Task] = []
-    phase, fenced, current = "", False, -1
-    for number, line in enumerate(split_lines(text)):
+    phase, current = "", -1
+    lines = split_lines(text)
+    unseen = hidden(lines)
+    for number, line in enumerate(lines):
         bare = line.rstrip("\r\n")
-        if _FENCE.match(bare):
-            fenced = not fenced
-            continue
-        if fenced:
+        if unseen[number]:
             continue
         found = _parse_line(bare)
         if found:

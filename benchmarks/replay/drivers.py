@@ -112,9 +112,10 @@ def main() -> None:
                 if found is None or sides[1] is None or sides[2] is None or sides[3] is None:
                     continue
                 base, one, two, human = sides[0] or b"", sides[1], sides[2], sides[3]
-                made = merge_format(
+                answer = merge_format(
                     path.encode(), base, one, two, lambda b, o, t: merge_lines(dict(os.environ), b, o, t)
                 )
+                made = answer if isinstance(answer, bytes) else None
                 result = verdict(made, human)
                 gone = lost(base, one, two, made) if found.name in _BY_LINES else []
                 ours_by[found.name]["lost"] += bool(gone)

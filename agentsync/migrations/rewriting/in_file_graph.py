@@ -6,7 +6,7 @@ import ast
 from abc import ABC, abstractmethod
 
 from agentsync.lean import TYPE_CHECKING, NamedTuple
-from agentsync.migrations.graph import Node, dangling, descends, heads
+from agentsync.migrations.graph import Node, ancestors, dangling, descends, heads
 from agentsync.migrations.rewriting.rewriter import Rewriter, is_numbered, refused
 
 if TYPE_CHECKING:
@@ -57,30 +57,39 @@ class Graph(Rewriter, ABC):
         if settled and not plan.moves and not plan.copies:
             return plan
         writes: dict[str, bytes] = {}
-        previous = self.head_for(series, base, own[0].node if own else None, plan.words)
+        previous = ""
         mine = frozenset(plan.words.get(name, name) for name in theirs)
+        graph = dict(base)
+        started = bool(self.of_tree(series, trees, trees.fork))
         for one in own:
             path = plan.moves.get(one.paths[0], one.paths[0])
             content = trees.read(trees.branch[one.paths[0]])
             if one.node is None:
                 raise refused(series, f"{one.name} cannot be read as a migration")
+            if started and self.keeps_names and not one.node.after:
+                raise refused(series, f"{one.name} comes after none, so it begins a line of its own")
+            previous = self.head_for(series, graph, one.node, plan.words)
             changed = self.placed(series, content, Place(one.node, previous, mine), plan.words)
             if changed != content:
                 writes[path] = changed
             node = self.node(series, path, changed)
             previous = node.name if node else previous
+            graph |= {node.name: node} if node else {}
         return plan._replace(writes={**writes, **self.beside(series, trees, previous)})
 
-    def head_for(self, series: Series, base: Mapping[str, Node], first: Node | None, words: Mapping[str, str]) -> str:
-        """The head of base that the branch's first migration goes behind, empty when base has no migrations.
+    def head_for(self, series: Series, graph: Mapping[str, Node], node: Node, words: Mapping[str, str]) -> str:
+        """The head that a migration of the branch goes behind, empty when there is none yet.
 
-        Where history left base with several, it is the one that continues what the branch built on.
+        `graph` is base with those that were put behind it. Where it has several lines, it is the head of the line
+        that the migration built on.
         """
-        known = heads(base)
-        after = [words.get(name, name) for name in first.after] if first else []
-        continuing = [head for head in known if any(descends(base, head, name) for name in after)]
+        known = heads(graph)
+        after = [words.get(name, name) for name in node.after]
+        continuing = [head for head in known if any(descends(graph, head, name) for name in after)]
         if len(known) > 1 and len(continuing) != 1 and self.keeps_names:
-            raise refused(series, f"base itself has {len(known)} heads: {', '.join(known[:3])}")
+            raise refused(
+                series, f"there are {len(known)} heads that {node.name} may go behind: {', '.join(known[:3])}"
+            )
         return max(continuing or known, default="")
 
     @abstractmethod
@@ -92,13 +101,19 @@ class Graph(Rewriter, ABC):
         del series, trees, last
         return {}
 
-    def verify(self, series: Series, merged: Mapping[str, bytes], trees: Trees) -> None:
+    def verify(self, series: Series, merged: Mapping[str, bytes], trees: Trees, plan: Plan) -> None:
         base = self.of_tree(series, trees, trees.base)
         now = self.nodes(series, merged)
         if len(heads(now)) > max(1, len(heads(base))):
             raise refused(series, f"the series would have {len(heads(now))} heads: {', '.join(heads(now)[:3])}")
         if wrong := _new_dangling(now, base):
             raise refused(series, f"{wrong[0][0]} would come after {wrong[0][1]}, which is not there")
+        branch = self.of_tree(series, trees, trees.branch)
+        for name in sorted(branch.keys() - self.of_tree(series, trees, trees.fork).keys() - base.keys()):
+            moved = plan.words.get(name, name)
+            needed = {plan.words.get(one, one) for one in ancestors(branch, name)} & now.keys()
+            if lost := sorted(needed - ancestors(now, moved)) if moved in now and moved not in base else []:
+                raise refused(series, f"{moved} would no longer come after {lost[0]}, which it may need")
 
 
 def _new_dangling(now: Mapping[str, Node], base: Mapping[str, Node]) -> list[tuple[str, str]]:

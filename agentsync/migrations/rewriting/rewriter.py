@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 
 from agentsync.errors import RefusedError
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from agentsync.migrations.series import Series
 
     Tree = Mapping[str, str]  # path to blob id
+
+SAME_MIGRATION = 0.6  # from this likeness on, two bodies under one slug may be one migration: a person must say
+_COMPARED = 8000  # characters; comparing takes time with their square
 
 
 class Trees(NamedTuple):
@@ -97,7 +101,16 @@ class Rewriter:
         return None
 
     def body(self, content: bytes) -> bytes:
-        """A migration without what a renumbering may change, to tell whether two are the same."""
+        """What a migration does, without what a renumbering may change: two are one where this is the same."""
+        return b"\n".join(line.rstrip() for line in content.splitlines() if line.strip() and not _is_comment(line))
+
+    def alike(self, one: bytes, other: bytes) -> bool:
+        """Whether two migrations under one name may be one, so that a person must say."""
+        first, second = (self.lines(side).decode("utf-8", "replace")[:_COMPARED] for side in (one, other))
+        return difflib.SequenceMatcher(None, first, second, autojunk=False).ratio() > SAME_MIGRATION
+
+    def lines(self, content: bytes) -> bytes:
+        """The lines by which likeness is told."""
         return b"\n".join(line.strip() for line in content.splitlines() if line.strip() and not _is_comment(line))
 
     def ordered(self, own: Sequence[Brought]) -> list[Brought]:
@@ -119,9 +132,13 @@ class Rewriter:
                 writes[new] = changed
         return plan._replace(writes=writes)
 
-    def verify(self, series: Series, merged: Mapping[str, bytes], trees: Trees) -> None:
+    def verify(self, series: Series, merged: Mapping[str, bytes], trees: Trees, plan: Plan) -> None:
         """Raise RefusedError where the merged series would not run; `merged` are its migrations' contents."""
 
 
+_DIRECTIVE = re.compile(rb"\s*(?:--|#|//)\s*(?:\+|@|[\w-]+:|!|changeset|rollback|liquibase)")
+
+
 def _is_comment(line: bytes) -> bool:
-    return line.lstrip().startswith((b"--", b"#", b"//", b"Revis", b"Create Date", b"down_revision", b"revision ="))
+    """Whether a line says nothing to the tool: it is no `-- +goose Down`, `-- migrate:down` or the like."""
+    return line.lstrip().startswith((b"--", b"#", b"//")) and not _DIRECTIVE.match(line)
