@@ -6,9 +6,9 @@ import os
 import tempfile
 
 from agentsync.errors import GitError
-from agentsync.git.aside import aside
 from agentsync.git.objects import merge_base as merge_base
 from agentsync.git.run import handed_environment, run_git
+from agentsync.git.scratch import in_scratch_folder
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ def merge_trees(repo: Repo, ours: str, theirs: str) -> TreeMerge:
     """
     flags = ("-c", "rerere.enabled=false", "-c", "merge.conflictStyle=merge")
     try:
-        done = aside(repo).git(*flags, "merge-tree", "--write-tree", "-z", "--messages", ours, theirs, ok=(0, 1))
+        words = (*flags, "merge-tree", "--write-tree", "-z", "--messages", ours, theirs)
+        done = in_scratch_folder(repo).git(*words, ok=(0, 1))
     except GitError as error:
         raise GitError("git merge-tree failed", error.why, "git fsck --connectivity-only") from None
     head, *rest = done.out.split(b"\0")
@@ -125,15 +126,6 @@ def changed_paths(repo: Repo, old: str, new: str) -> set[bytes]:
     """The paths that differ between two trees or commits."""
     out = repo.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new).out
     return set(_nonempty(out.split(b"\0")))
-
-
-def adds_nothing(repo: Repo, base: str, commit: str) -> bool:
-    """Whether a commit merged into base would change nothing there, as after its branch was landed by squash."""
-    try:
-        merged = merge_trees(repo, base, commit)
-    except GitError:
-        return False
-    return merged.clean and not changed_paths(repo, base, merged.tree)
 
 
 def _nonempty(items: Iterable[bytes]) -> Iterator[bytes]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from agentsync.config.trust import Configured, require_trusted
 from agentsync.errors import AgentsyncError, GitError, RefusedError, UsageError
+from agentsync.git.landed import FAST_FORWARD, MERGE, landed
 from agentsync.git.objects import is_ancestor
 from agentsync.git.refs import HEADS, head_of, resolve_ref, worktrees
 from agentsync.git.repo import git_elsewhere
-from agentsync.git.trees import adds_nothing, changed_paths, commit_tree, merge_base
+from agentsync.git.trees import changed_paths, commit_tree, merge_base
 from agentsync.holders.identity import Holder
 from agentsync.landing.branches import made_branches
 from agentsync.landing.generate import regenerate
@@ -66,7 +67,7 @@ def ready_branches(land: Lander) -> tuple[list[str], list[Outcome]]:
         holder = holder_of(one.git_dir)
         if not one.present or not head.branch or head.branch == land.rules.base.ref or holder is None:
             continue
-        if all(is_ancestor(land.repo, head.commit, tip) for tip in land.rules.base.commits):
+        if landed(land.repo, land.rules.base.commits, head.commit).is_landed:
             continue
         name = head.branch.removeprefix(HEADS)
         mine = [claim.id for claim in claims if claim.holder == holder and not claim.done]
@@ -88,7 +89,7 @@ def _without_a_worktree(land: Lander) -> list[Outcome]:
     return [
         Outcome(name, "not ready", f"no worktree has it any more; to land it: agentsync integrate {shell_word(name)}")
         for name, tip in tips.items()
-        if tip and HEADS + name not in out and base.newest and not adds_nothing(land.repo, base.newest, tip)
+        if tip and HEADS + name not in out and not landed(land.repo, base.commits, tip).is_landed
     ]
 
 
@@ -148,8 +149,11 @@ def _fresh(land: Lander) -> Lander:
 
 def _try(land: Lander, name: str, tip: str, check: str, *, dry_run: bool) -> tuple[Outcome, str]:
     branch = resolve_ref(land.repo, HEADS + name)
-    if is_ancestor(land.repo, branch, tip):
-        return Outcome(name, "nothing to land", "base has all of it"), tip
+    how = landed(land.repo, [tip], branch).how
+    if how:
+        whole = how in (FAST_FORWARD, MERGE)
+        why = "base has all of it" if whole else "base has all that it changes"
+        return Outcome(name, "nothing to land", why), tip
     if not merge_base(land.repo, tip, branch):
         return Outcome(name, "left", "it has no history in common with base", "git log --oneline " + name), tip
     rehearsal = rehearse(land.repo, land.rules, tip, branch, onto_base=land.onto_base)

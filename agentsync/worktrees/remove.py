@@ -6,10 +6,9 @@ import os
 
 from agentsync.errors import RefusedError, UsageError
 from agentsync.files import read_or_empty
-from agentsync.git.objects import is_ancestor
+from agentsync.git.landed import FAST_FORWARD, MERGE, landed
 from agentsync.git.refs import HEADS, head_of, worktrees
 from agentsync.git.repo import MAIN_WORKTREE, Repo, git_elsewhere
-from agentsync.git.trees import adds_nothing
 from agentsync.holders.registry import record_place, registered
 from agentsync.landing.branches import made_branches, note_gone
 from agentsync.landing.publish import under_way
@@ -63,28 +62,28 @@ def remove_worktree(repo: Repo, base: Base, store: Store, worktree: Worktree, *,
     """
     _require_removable(repo, worktree, force=force)
     head = head_of(repo, worktree.git_dir)
-    landed = bool(head.commit) and any(is_ancestor(repo, head.commit, tip) for tip in base.commits)
+    how = landed(repo, base.commits, head.commit).how
+    whole = how in (FAST_FORWARD, MERGE)
     # git itself removes none that has submodules, unless forced; what could be lost of those was looked at
     flags = ["--force"] if force or _modules(worktree) else []
     main = Repo(os.path.dirname(repo.common_dir), repo.common_dir, repo.common_dir, repo.environ)
     here = main if os.path.basename(repo.common_dir) == ".git" else repo
     here.git("worktree", "remove", *flags, worktree.top)
-    has_all = landed or (bool(head.commit and base.commits) and adds_nothing(repo, base.newest, head.commit))
     locks = [held.lock for held in all_locks(repo, store.snapshot()) if held.lock.holder.worktree == worktree.id]
-    store.swap(lambda snapshot: _freed(repo, snapshot, worktree.id, landed=has_all))
+    store.swap(lambda snapshot: _freed(repo, snapshot, worktree.id, landed=bool(how)))
     take_away(repo, locks)
     branch = head.branch.removeprefix(HEADS)
     elsewhere = any(head_of(repo, one.git_dir).branch == head.branch for one in worktrees(repo))
     ours = branch in made_branches(repo)
-    if branch and landed and head.branch != base.ref and not elsewhere and ours:
+    if branch and whole and head.branch != base.ref and not elsewhere and ours:
         repo.git("update-ref", "-d", head.branch, head.commit)
         note_gone(repo, branch)
         return Removed(worktree.top, branch, "")
     why = "another worktree has it checked out" if elsewhere else "base does not have all of it"
-    if has_all and not elsewhere:
-        by_hand = f"git branch {'-d' if landed else '-D'} {shell_word(branch)}"
+    if how and not elsewhere:
+        by_hand = f"git branch {'-d' if whole else '-D'} {shell_word(branch)}"
         why = (
-            f"agentsync did not make it ({by_hand})" if landed else f"base has its changes, not its commits ({by_hand})"
+            f"agentsync did not make it ({by_hand})" if whole else f"base has its changes, not its commits ({by_hand})"
         )
     return Removed(worktree.top, "", f"branch {branch} stays: {why}" if branch else "")
 
