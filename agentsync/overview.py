@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 
-from agentsync.forecast.cache import known_conflicts
+from agentsync.forecast.standing import standing
+from agentsync.git.landed import worktree_landed
 from agentsync.git.refs import head_of, worktrees
 from agentsync.git.repo import MAIN_WORKTREE, git_elsewhere, private_dir_of, read_line
 from agentsync.holders.registry import last_seen, registered
@@ -16,7 +17,11 @@ from agentsync.tasks.claims import live_claims
 from agentsync.text import one_line, show_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agentsync.config.load import InForce
+    from agentsync.forecast.cache import Forecast
+    from agentsync.git.refs import Worktree
     from agentsync.git.repo import Repo
     from agentsync.state.store import Snapshot
 
@@ -25,7 +30,8 @@ class Overview(NamedTuple):
     """One worktree: who works there, on which branch, how far from base, with which tasks, locks and conflicts.
 
     `seen`: seconds since its last sign of life, None where there was none. `conflicts`: with whom the last forecast
-    saw one; `base` for base.
+    saw one that still stands, `base` for base; `not_merged`: with whom it could not tell. `landed`: how its branch
+    reached base (`merge`, `squash`, ...), None where it did not, `unknown` where git cannot tell.
     """
 
     worktree: str
@@ -40,6 +46,8 @@ class Overview(NamedTuple):
     locks: list[str]
     conflicts: list[str]
     seen: int | None
+    not_merged: list[str]
+    landed: str | None
 
 
 def overview(repo: Repo, rules: InForce, snapshot: Snapshot) -> list[Overview]:
@@ -47,7 +55,7 @@ def overview(repo: Repo, rules: InForce, snapshot: Snapshot) -> list[Overview]:
     claims = live_claims(repo, rules.base, snapshot)
     held = [one for one in all_locks(repo, snapshot) if one.live]
     known = {one.holder.key: one.holder for one in registered(snapshot)}
-    conflicts = known_conflicts(repo)
+    conflicts, not_merged = _conflicts(standing(repo, rules.base))
     found = []
     for worktree in worktrees(repo):
         if not worktree.present:
@@ -74,16 +82,41 @@ def overview(repo: Repo, rules: InForce, snapshot: Snapshot) -> list[Overview]:
                 locks=[show_target(one.lock.target) for one in held if one.lock.holder.worktree == worktree.id],
                 conflicts=conflicts.get(worktree.id, []),
                 seen=int(time.time() - seen) if seen else None,
+                not_merged=not_merged.get(worktree.id, []),
+                landed=None if head.branch == rules.base.ref else _landed(repo, rules, worktree),
             )
         )
     return found
 
 
+def _conflicts(found: Forecast) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """With whom each worktree conflicts, and with whom it could not be merged."""
+    return (
+        _by_side([(one.one, one.other) for one in found.clashes]),
+        _by_side([(one.one, one.other) for one in found.unmerged]),
+    )
+
+
+def _by_side(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for one, other in pairs:
+        found.setdefault(one, []).append(other)
+        found.setdefault(other, []).append(one)
+    return found
+
+
+def _landed(repo: Repo, rules: InForce, worktree: Worktree) -> str | None:
+    found = worktree_landed(repo, rules.base.commits, worktree)
+    return "unknown" if found.is_unknown else found.how or None
+
+
 def screen_row(one: Overview) -> tuple[str, ...]:
     """A worktree as a row of the screen."""
     work = [f"task {one_line(name, 30)}" for name in one.tasks] + [f"lock {name}" for name in one.locks[:3]]
-    sides = ["the main worktree" if name == MAIN_WORKTREE else one_line(name, 30) for name in one.conflicts[:3]]
-    work += [f"conflicts with {', '.join(sides)}"] if sides else []
+    work += [f"conflicts with {_sides(one.conflicts)}"] if one.conflicts else []
+    work += [f"could not be merged with {_sides(one.not_merged)}"] if one.not_merged else []
+    if one.landed:
+        work.append("landed? git cannot tell" if one.landed == "unknown" else f"landed ({one.landed})")
     return (
         ("* " if one.here else "  ") + (one.agent or "-"),
         one_line(one.branch, 40),
@@ -91,6 +124,10 @@ def screen_row(one: Overview) -> tuple[str, ...]:
         "never seen" if one.seen is None else f"seen {show_duration(one.seen)} ago",
         " ".join(work),
     )
+
+
+def _sides(names: Sequence[str]) -> str:
+    return ", ".join("the main worktree" if name == MAIN_WORKTREE else one_line(name, 30) for name in names[:3])
 
 
 def _distance(repo: Repo, rules: InForce, commit: str) -> tuple[int, int]:

@@ -79,12 +79,16 @@ class Conflict(NamedTuple):
 
 
 class TreeMerge(NamedTuple):
-    """A merge made in memory: the tree (with conflict markers in it), the conflicts, and git's words about them."""
+    """A merge made in memory: the tree (with conflict markers in it), the conflicts, and git's words about them.
+
+    `moved`: the paths of conflicts that no single file tells, such as of a folder that was renamed two ways.
+    """
 
     tree: str
     conflicts: tuple[Conflict, ...]
     messages: tuple[str, ...]
     clean: bool
+    moved: tuple[bytes, ...] = ()
 
 
 def merge_trees(repo: Repo, ours: str, theirs: str) -> TreeMerge:
@@ -107,18 +111,24 @@ def merge_trees(repo: Repo, ours: str, theirs: str) -> TreeMerge:
         stages.setdefault(path, {})[int(stage)] = Entry(mode, object_id)
         index += 1
     found = tuple(Conflict(path, *(known.get(stage) for stage in (1, 2, 3))) for path, known in stages.items())
-    return TreeMerge(head.decode(), found, tuple(_messages(rest[index + 1 :])), done.code == 0)
+    said = list(_messages(rest[index + 1 :]))
+    moved = () if found or done.code == 0 else tuple(dict.fromkeys(path for path, _ in said))
+    return TreeMerge(head.decode(), found, tuple(text for _, text in said), done.code == 0, moved)
 
 
-def _messages(fields: Sequence[bytes]) -> Iterator[str]:
-    """git's informational messages: `<count> NUL <paths> NUL <kind> NUL <text> NUL`, again and again."""
+def _messages(fields: Sequence[bytes]) -> Iterator[tuple[bytes, str]]:
+    """git's words about conflicts: `<count> NUL <paths> NUL <kind> NUL <text> NUL`, again and again.
+
+    Each with the first of its paths.
+    """
     index = 0
     while index < len(fields) and fields[index].isdigit():
         after = index + 1 + int(fields[index])
         if after + 1 >= len(fields):
             return
         if fields[after].startswith(b"CONFLICT"):
-            yield fields[after + 1].decode("utf-8", "replace").strip()
+            path = fields[index + 1] if after > index + 1 else b""
+            yield path, fields[after + 1].decode("utf-8", "replace").strip()
         index = after + 2
 
 

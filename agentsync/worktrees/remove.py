@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from agentsync.errors import RefusedError, UsageError
+from agentsync.errors import AgentsyncError, RefusedError, UsageError
 from agentsync.files import read_or_empty
+from agentsync.forecast.run import keep_snapshot
 from agentsync.git.landed import FAST_FORWARD, MERGE, landed
 from agentsync.git.refs import HEADS, head_of, worktrees
 from agentsync.git.repo import MAIN_WORKTREE, Repo, git_elsewhere
@@ -60,7 +61,8 @@ def remove_worktree(repo: Repo, base: Base, store: Store, worktree: Worktree, *,
     `force` gives up uncommitted changes; commits are never given up. Raises RefusedError where something would be
     lost, or this is the main worktree or the one that we are in.
     """
-    _require_removable(repo, worktree, force=force)
+    require_removable(repo, worktree, force=force)
+    _keep_changes(repo, worktree, force=force)
     head = head_of(repo, worktree.git_dir)
     how = landed(repo, base.commits, head.commit).how
     whole = how in (FAST_FORWARD, MERGE)
@@ -88,7 +90,22 @@ def remove_worktree(repo: Repo, base: Base, store: Store, worktree: Worktree, *,
     return Removed(worktree.top, "", f"branch {branch} stays: {why}" if branch else "")
 
 
-def _require_removable(repo: Repo, worktree: Worktree, *, force: bool) -> None:
+def _keep_changes(repo: Repo, worktree: Worktree, *, force: bool) -> None:
+    """Keep uncommitted changes for `rescue` before they go.
+
+    Raises RefusedError where they cannot be kept and would be given up.
+    """
+    try:
+        keep_snapshot(repo, worktree.id)
+    except (AgentsyncError, OSError) as error:
+        if force:
+            why = (error.why or error.what) if isinstance(error, AgentsyncError) else str(error)
+            what = f"the uncommitted changes of {worktree.top} cannot be kept for `agentsync rescue`"
+            raise RefusedError(what, one_line(why, 200), f"git -C {shell_word(worktree.top)} status") from error
+
+
+def require_removable(repo: Repo, worktree: Worktree, *, force: bool) -> None:
+    """Raise RefusedError where something would be lost, or this is the main worktree or the one that we are in."""
     if worktree.id == MAIN_WORKTREE:
         raise RefusedError("the main worktree stays", "only linked worktrees are removed", "agentsync worktree list")
     if worktree.git_dir == repo.git_dir:
