@@ -235,3 +235,41 @@ def test_a_landed_branch_is_none_that_waits_to_land(after_squash: tuple[Tree, Tr
     main.ok("merge", "-q", "--squash", "two")
     main.ok("commit", "-qm", "two (#2)")
     assert one.synced("task", "next").startswith("T-1")
+
+
+# worktree prune
+
+
+def test_prune_removes_what_has_landed_and_is_clean_and_nothing_else(after_squash: tuple[Tree, Tree, Tree]) -> None:
+    main, one, two = after_squash
+    for name in ("forward", "dirty", "detached", "busy", "fresh"):
+        tree = Tree(Path(main.synced("worktree", "add", name)), main.environ)
+        if name != "fresh":
+            tree.commit(f"{name}.txt", "x\n")
+            main.ok("merge", "-q", "--no-edit", name)
+    trees = {name: Tree(main.path.parent / "main.worktrees" / name, main.environ) for name in
+             ("forward", "dirty", "detached", "busy", "fresh")}  # fmt: skip
+    trees["dirty"].write("untracked.txt", "x\n")
+    trees["detached"].ok("switch", "-q", "--detach")
+    trees["detached"].commit("more.txt", "x\n")
+    trees["busy"].synced("task", "claim", "LIN-1", "--files", "x")
+    shown = one.synced("worktree", "prune", "--dry-run")
+    assert f"would remove {trees['forward'].path}" in shown
+    assert all(tree.path.exists() for tree in trees.values())
+    out = one.synced("worktree", "prune").splitlines()
+    assert f"removed {trees['forward'].path} and branch forward" in out
+    kept = {line.split(":")[0].removeprefix("kept "): line.split(": ", 1)[1] for line in out if line.startswith("kept")}
+    assert kept["one"] == "you are in it"
+    assert "has not landed on main" in kept["two"]
+    assert "uncommitted changes, such as untracked.txt" in kept["dirty"]
+    assert "no branch has" in kept["detached"]
+    assert kept["busy"] == "its task LIN-1 is not done"
+    assert kept["fresh"] == "nothing was committed in it yet"
+    assert len(kept) == 6
+    assert not trees["forward"].path.exists()
+    assert all(tree.path.exists() for name, tree in trees.items() if name != "forward")
+    rows = json.loads(main.synced("worktree", "prune", "--json"))["data"]["worktrees"]
+    assert {row["worktree"] for row in rows if row["removed"]} == {"one"}
+    assert not one.path.exists()
+    assert main.ok("branch", "--list", "one") != "", "base has its changes, not its commits"
+    assert two.path.exists()

@@ -140,12 +140,15 @@ def restore(name: str, paths: tuple[str, ...], as_json: bool) -> int:
     done = write_back(here.repo, store, found, [repo_path(here.repo, word, here.folder) for word in paths])
     if as_json:
         left = [{"path": show_path(path), "why": why} for path, why in done.left]
-        answer_json({"restored": _names(done.written), "same": _names(done.same), "left": left})
+        facts = {"restored": _names(done.written), "same": _names(done.same), "left": left}
+        answer_json({**facts, "deleted_then": _names(done.there_again)})
         return 1 if left else 0
     for path in done.written:
         answer(f"restored {show_path(path)}")
     for path in done.same:
         answer(f"{show_path(path)} is so already")
+    for path in done.there_again:
+        answer(f"{show_path(path)} was deleted then, and stays")
     for path, why in done.left:
         answer(f"left {show_path(path)}: {why}")
     readable = [path for path, _ in done.left if any(file.path == path and file.blob for file in found.files)]

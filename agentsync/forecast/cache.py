@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import time
 
+from agentsync.errors import AgentsyncError
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.state.paths import path_to_text
+from agentsync.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -92,6 +94,12 @@ class Forecast(NamedTuple):
     def is_clear(self) -> bool:
         """Whether all could be told and nothing was found."""
         return not self.clashes and not self.unmerged and all(one.expected for one in self.unread)
+
+
+def reason_of(error: AgentsyncError | OSError) -> str:
+    """Why something could not be done, in git's or the system's words."""
+    text = error.why or error.what if isinstance(error, AgentsyncError) else str(error)
+    return one_line(text.removeprefix("fatal: ").removeprefix("error: "), 200)
 
 
 def folder_of(repo: Repo) -> str:

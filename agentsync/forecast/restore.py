@@ -40,11 +40,15 @@ class Now(NamedTuple):
 
 
 class Restored(NamedTuple):
-    """What a restore did: files written, those that are so already, and those left as they are, with the reason."""
+    """What a restore did: files written, those that are so already, and those left as they are, with the reason.
+
+    `there_again`: files that were deleted then and are there now; nothing is deleted.
+    """
 
     written: tuple[bytes, ...]
     same: tuple[bytes, ...]
     left: tuple[tuple[bytes, str], ...]
+    there_again: tuple[bytes, ...]
 
 
 def find_snapshot(store: SnapshotStore, name: str) -> Snapshot:
@@ -147,19 +151,21 @@ def restore(repo: Repo, store: SnapshotStore, snapshot: Snapshot, wanted: Sequen
     files = chosen(snapshot, wanted)
     now = files_now(repo, repo.top, (file.path for file in files))
     heads = _at_head(repo, [file.path for file in files])
-    written, same, left = [], [], []
+    written, same, left, there_again = [], [], [], []
     for file in files:
         state = state_of(file, now[file.path])
         why = _reason_not_to(file, now[file.path], heads)
         if state == SAME:
             same.append(file.path)
+        elif state == THERE:
+            there_again.append(file.path)
         elif why:
             left.append((file.path, why))
         elif _write(repo, file, content_of(repo, store, file), anew=state == MISSING):
             written.append(file.path)
         else:
             left.append((file.path, "something appeared there meanwhile"))
-    return Restored(tuple(written), tuple(same), tuple(left))
+    return Restored(tuple(written), tuple(same), tuple(left), tuple(there_again))
 
 
 def chosen(snapshot: Snapshot, wanted: Sequence[bytes]) -> list[SavedFile]:
@@ -190,8 +196,6 @@ def _at_head(repo: Repo, paths: Sequence[bytes]) -> Mapping[bytes, str]:
 
 def _reason_not_to(file: SavedFile, now: Now, heads: Mapping[bytes, str]) -> str:
     """Why a file is not written here, empty where it may be."""
-    if not file.blob:
-        return "it was deleted then, and is there now"
     if now.kind == "none" or (now.kind == "file" and (heads.get(file.path) == now.blob or not now.size)):
         return ""
     kinds = {

@@ -19,6 +19,7 @@ from agentsync.forecast.cache import (
     Unmerged,
     folder_of,
     read_last,
+    reason_of,
     sweep,
     write_last,
     write_projection,
@@ -33,7 +34,6 @@ from agentsync.git.scratch import in_scratch_folder
 from agentsync.git.trees import Conflict, entries, merge_trees
 from agentsync.lean import TYPE_CHECKING
 from agentsync.state.turn import Turn
-from agentsync.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -121,10 +121,8 @@ def _merged(repo: Repo, one: Side, other: Side) -> list[ClashPath] | str:
         at = entries(repo, merge.tree, *(conflict.path for conflict in merge.conflicts)) if merge.conflicts else {}
         found = [_clash_path(repo, conflict, at.get(conflict.path, None)) for conflict in merge.conflicts]
         return found + [ClashPath(path.decode("utf-8", "surrogateescape"), "moved", ()) for path in merge.moved]
-    except GitError as error:
-        return one_line(error.why or error.what, 200)
-    except OSError as error:
-        return one_line(str(error), 200)
+    except (GitError, OSError) as error:
+        return reason_of(error)
 
 
 def _clash_path(repo: Repo, conflict: Conflict, merged: object) -> ClashPath:

@@ -10,7 +10,7 @@ import shutil
 from contextlib import suppress
 
 from agentsync.errors import GitError
-from agentsync.forecast.cache import BASE, Unread, folder_of, write_projection
+from agentsync.forecast.cache import BASE, Unread, folder_of, reason_of, write_projection
 from agentsync.git.landed import FAST_FORWARD, MERGE, landed
 from agentsync.git.objects import empty_tree, tree_changes
 from agentsync.git.refs import head_of, worktrees
@@ -106,12 +106,8 @@ def look_at(repo: Repo, base: Base, worktree: Worktree) -> Look:
         files = files_of(repo, worktree)
         side = _side(repo, base, worktree, head.commit, files.tree)
     except (GitError, OSError) as error:
-        return Look(None, (Unread(worktree.id, one_line(_reason(error), 200)),))
+        return Look(None, (Unread(worktree.id, reason_of(error)),))
     return Look(side, (Unread(worktree.id, files.unread, expected=True),) if files.unread else ())
-
-
-def _reason(error: GitError | OSError) -> str:
-    return error.why or error.what if isinstance(error, GitError) else str(error)
 
 
 def unreadable(repo: Repo) -> list[Unread]:
@@ -166,7 +162,7 @@ def base_look(repo: Repo, base: Base, sides: list[Side]) -> Look:
         side = Side(BASE, tip, tip, *_since(repo, forks, tip))
         _remember(repo, key, side)
     except (GitError, OSError) as error:
-        return Look(None, (Unread(BASE, one_line(_reason(error), 200)),))
+        return Look(None, (Unread(BASE, reason_of(error)),))
     return Look(side)
 
 
@@ -219,11 +215,11 @@ def files_of(repo: Repo, worktree: Worktree) -> Files:
     stamp = _stamp(own)
     nested = _nested(repo, worktree)
     known, _, tree = _read(f"{index}.of").partition("\n")
-    if known != stamp:
+    if known != stamp or not tree:
         _unlink(index)
         if stamp:
             shutil.copy2(own, index)  # git goes by its time: edits of the same second
-    elif tree and not _moved(run_git([*place, *_SETTINGS, *_STATUS], environ).out, nested):
+    elif not _moved(run_git([*place, *_SETTINGS, *_STATUS], environ).out, nested):
         return Files(tree)
     _unlink(f"{index}.of")  # killed from here on, the index would know more than the tree that is noted beside it
     large = _large(run_git([*place, *_SETTINGS, *_OTHERS], environ).out, worktree.top)

@@ -13,14 +13,13 @@ import time
 from contextlib import suppress
 
 from agentsync.errors import GitError
-from agentsync.forecast.cache import Unread, folder_of, write_projection
+from agentsync.forecast.cache import Unread, folder_of, reason_of, write_projection
 from agentsync.forecast.start import snapshot_stamp
 from agentsync.git.objects import tree_changes
 from agentsync.git.refs import head_of
 from agentsync.git.repo import private_dir_of, read_line
 from agentsync.git.run import run_git, scrubbed_environment
 from agentsync.lean import TYPE_CHECKING, NamedTuple
-from agentsync.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -204,10 +203,7 @@ def keep_all(ours: Repo, here: Iterable[Worktree], sides: Iterable[Side]) -> lis
         try:
             keep(ours, tops[side.id], side.head, side.tree)
         except (GitError, OSError) as error:
-            why = (error.why or error.what) if isinstance(error, GitError) else str(error)
-            notes.append(
-                Unread(side.id, f"no snapshot of its uncommitted changes: {one_line(why, 200)}", expected=True)
-            )
+            notes.append(Unread(side.id, f"its uncommitted changes were not kept: {reason_of(error)}", expected=True))
     return notes
 
 

@@ -6,6 +6,7 @@ import os
 
 from agentsync.errors import AgentsyncError, RefusedError, UsageError
 from agentsync.files import read_or_empty
+from agentsync.forecast.cache import reason_of
 from agentsync.forecast.run import keep_snapshot
 from agentsync.git.landed import FAST_FORWARD, MERGE, landed
 from agentsync.git.refs import HEADS, head_of, worktrees
@@ -99,9 +100,8 @@ def _keep_changes(repo: Repo, worktree: Worktree, *, force: bool) -> None:
         keep_snapshot(repo, worktree.id)
     except (AgentsyncError, OSError) as error:
         if force:
-            why = (error.why or error.what) if isinstance(error, AgentsyncError) else str(error)
             what = f"the uncommitted changes of {worktree.top} cannot be kept for `agentsync rescue`"
-            raise RefusedError(what, one_line(why, 200), f"git -C {shell_word(worktree.top)} status") from error
+            raise RefusedError(what, reason_of(error), f"git -C {shell_word(worktree.top)} status") from error
 
 
 def require_removable(repo: Repo, worktree: Worktree, *, force: bool) -> None:
