@@ -64,17 +64,13 @@ class Files(NamedTuple):
 
 
 def with_scratch_objects(repo: Repo, *, emptied: bool = True) -> Repo:
-    """The repository with new objects going to a folder of ours.
-
-    Whoever has the turn empties it now and then.
-    """
+    """The repository with new objects going to a folder of ours, which whoever has the turn empties now and then."""
     objects = os.path.join(folder_of(repo), "objects")
-    try:
-        if emptied and len(os.listdir(os.path.join(objects, "17"))) > _MOST_LOOSE:
-            _forget(folder_of(repo))
-    except OSError:
-        pass
-    os.makedirs(objects, exist_ok=True)
+    if emptied:
+        with suppress(OSError):
+            if len(os.listdir(os.path.join(objects, "17"))) > _MOST_LOOSE:
+                _forget(folder_of(repo))
+        os.makedirs(objects, exist_ok=True)
     own = {
         "GIT_OBJECT_DIRECTORY": objects,
         "GIT_ALTERNATE_OBJECT_DIRECTORIES": os.path.join(repo.common_dir, "objects"),

@@ -13,8 +13,9 @@ import time
 from contextlib import suppress
 
 from agentsync.errors import GitError
+from agentsync.files import write_whole
 from agentsync.forecast.cache import Unread, folder_of, reason_of, write_projection
-from agentsync.forecast.start import snapshot_stamp
+from agentsync.forecast.start import note_snapshot
 from agentsync.git.objects import tree_changes
 from agentsync.git.refs import head_of
 from agentsync.git.repo import private_dir_of, read_line
@@ -131,6 +132,7 @@ class SnapshotStore:
 
     def expire(self) -> None:
         """Drop what is too old or too much, and pack what is left."""
+        write_whole(self._expired, b"")
         kept: dict[str, int] = {}
         fresh = self.snapshots()
         for one in fresh:
@@ -149,6 +151,19 @@ class SnapshotStore:
             for one in left[-max(1, len(left) // 4) :]:
                 self._drop(one.id)
             self._pack()
+
+    def expire_if_due(self) -> None:
+        """Drop what is too old once a day, also where nothing new is kept."""
+        try:
+            due = os.stat(self._expired).st_mtime < time.time() - 86400
+        except FileNotFoundError:
+            due = self.is_there
+        if due:
+            self.expire()
+
+    @property
+    def _expired(self) -> str:
+        return os.path.join(self.path, "expired")
 
     def _drop(self, commit: str) -> None:
         self.git("update-ref", "-d", REFS + commit, commit)
@@ -199,6 +214,8 @@ def keep_all(ours: Repo, here: Iterable[Worktree], sides: Iterable[Side]) -> lis
     """Keep a snapshot of each worktree whose uncommitted changes are new; which of them could not be kept, and why."""
     tops = {one.id: one for one in here}
     notes = []
+    with suppress(GitError, OSError):
+        SnapshotStore(ours).expire_if_due()
     for side in sides:
         try:
             keep(ours, tops[side.id], side.head, side.tree)
@@ -213,7 +230,7 @@ def keep(ours: Repo, worktree: Worktree, head: str, tree: str) -> str:
     `ours` must have scratch objects. Raises GitError or OSError where it cannot be kept.
     """
     store = SnapshotStore(ours)
-    note_kept(worktree)
+    note_snapshot(private_dir_of(worktree.git_dir))
     mark = os.path.join(folder_of(ours), f"{worktree.id}.kept")
     if store.is_there and read_line(mark) == f"{head} {tree}" and os.stat(mark).st_mtime > time.time() - _RENEWED:
         return ""
@@ -228,15 +245,6 @@ def keep(ours: Repo, worktree: Worktree, head: str, tree: str) -> str:
     write_projection(mark, f"{head} {tree}\n".encode())
     store.expire()
     return commit
-
-
-def note_kept(worktree: Worktree) -> None:
-    """Note that a worktree's changes are kept as of now, so that hooks know when it is time again."""
-    stamp = snapshot_stamp(private_dir_of(worktree.git_dir))
-    with suppress(OSError):
-        os.makedirs(os.path.dirname(stamp), exist_ok=True)
-        with open(stamp, "ab") as file:
-            os.utime(file.fileno())
 
 
 def _bounded(ours: Repo, changes: Sequence[Change]) -> tuple[SavedFile, ...]:

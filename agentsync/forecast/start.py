@@ -35,12 +35,21 @@ def snapshot_if_due(repo: Repo) -> None:
     try:
         if time.time() - os.stat(stamp).st_mtime < SNAPSHOT_SECONDS:
             return
-        os.utime(stamp)  # the next one to ask starts no second
-    except FileNotFoundError:
-        pass
     except OSError:
-        return
-    _start(repo, "snapshot_main")
+        pass
+    if note_snapshot(repo.private_dir):  # the next one to ask starts no second
+        _start(repo, "snapshot_main")
+
+
+def note_snapshot(private_dir: str) -> bool:
+    """Note that a worktree's changes are kept as of now; whether that could be noted."""
+    try:
+        os.makedirs(private_dir, exist_ok=True)
+        with open(snapshot_stamp(private_dir), "ab") as file:
+            os.utime(file.fileno())
+    except OSError:
+        return False
+    return True
 
 
 def _start(repo: Repo, name: str) -> None:

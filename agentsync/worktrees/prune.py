@@ -58,7 +58,7 @@ def _reason_to_keep(repo: Repo, base: Base, worktree: Worktree, tasks: Sequence[
     if worktree.git_dir == repo.git_dir:
         return "you are in it"
     if not worktree.present:
-        return f"its folder is not there (git worktree remove {shell_word(worktree.top)})"
+        return f"its folder is not there (agentsync worktree remove {shell_word(worktree.id)})"
     require_removable(repo, worktree, force=False)
     if tasks:
         return f"its task {one_line(tasks[0], 60)} is not done"
