@@ -110,10 +110,10 @@ def test_every_ref_write_names_the_old_value() -> None:
     assert sorted(writes) == [
         'done = repo.git("update-ref", "-m", "agentsync: landing", ref, new, old, ok=())',
         'repo.git("update-ref", "-d", head.branch, head.commit)',
-        'self.git("update-ref", "-d", REFS + commit, commit)',
-        'self.git("update-ref", REFS + commit, commit, "")',
         'return store.git("update-ref", REF, commit, "", ok=()).code == 0',
         'said = self.git("update-ref", REF, mine, snapshot.id, keep_fd=turn_fd, ok=())',
+        'self.git("update-ref", "-d", REFS + commit, commit)',
+        'self.git("update-ref", REFS + commit, commit, "")',
     ]
 
 
