@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 class Overview(NamedTuple):
     """One worktree: who works there, on which branch, how far from base, with which tasks, locks and conflicts.
 
-    `seen`: seconds since its last sign of life, None where there was none. `conflicts`: with whom the last forecast
-    saw one that still stands, `base` for base; `not_merged`: with whom it could not tell. `landed`: how its branch
-    reached base (`merge`, `squash`, ...), None where it did not, `unknown` where git cannot tell.
+    `seen`: seconds since its last sign of life, None where there was none. `ahead`, `behind` and `dirty` are None where
+    git cannot tell. `conflicts`: with whom the last forecast saw one that still stands, `base` for base; `not_merged`:
+    with whom it could not tell. `landed`: how its branch reached base (`merge`, `squash`, ...), None where it did not,
+    `unknown` where git cannot tell.
     """
 
     worktree: str
@@ -39,9 +40,9 @@ class Overview(NamedTuple):
     here: bool
     agent: str | None
     branch: str
-    ahead: int
-    behind: int
-    dirty: bool
+    ahead: int | None
+    behind: int | None
+    dirty: bool | None
     tasks: list[str]
     locks: list[str]
     conflicts: list[str]
@@ -73,7 +74,7 @@ def overview(repo: Repo, rules: InForce, snapshot: Snapshot) -> list[Overview]:
                 branch=head.branch.removeprefix("refs/heads/") or "(detached)",
                 ahead=ahead,
                 behind=behind,
-                dirty=bool(git_elsewhere(repo.environ, worktree.top, "status", "--porcelain", ok=()).out),
+                dirty=_is_dirty(repo, worktree),
                 tasks=[
                     claim.id if holder is None or claim.holder == holder else f"{claim.id} of {claim.holder.agent}"
                     for claim in claims
@@ -120,7 +121,7 @@ def screen_row(one: Overview) -> tuple[str, ...]:
     return (
         ("* " if one.here else "  ") + (one.agent or "-"),
         one_line(one.branch, 40),
-        f"+{one.ahead} -{one.behind}" + (" dirty" if one.dirty else ""),
+        _where(one),
         "never seen" if one.seen is None else f"seen {show_duration(one.seen)} ago",
         " ".join(work),
     )
@@ -130,9 +131,20 @@ def _sides(names: Sequence[str]) -> str:
     return ", ".join("the main worktree" if name == MAIN_WORKTREE else one_line(name, 30) for name in names[:3])
 
 
-def _distance(repo: Repo, rules: InForce, commit: str) -> tuple[int, int]:
-    """Commits ahead of and behind base."""
+def _where(one: Overview) -> str:
+    distance = "distance unknown" if one.ahead is None else f"+{one.ahead} -{one.behind}"
+    return distance + (" cannot be read" if one.dirty is None else " dirty" if one.dirty else "")
+
+
+def _is_dirty(repo: Repo, worktree: Worktree) -> bool | None:
+    words = ("status", "--porcelain", "--untracked-files=normal")
+    asked = git_elsewhere(repo.environ, worktree.top, *words, ok=())
+    return bool(asked.out) if asked.code == 0 else None
+
+
+def _distance(repo: Repo, rules: InForce, commit: str) -> tuple[int | None, int | None]:
+    """Commits ahead of and behind base; None where git cannot tell."""
     if not commit or not rules.base.commits:
         return 0, 0
     out = repo.git("rev-list", "--left-right", "--count", f"{commit}...{rules.base.newest}", ok=()).out.split()
-    return (int(out[0]), int(out[1])) if len(out) == 2 else (0, 0)
+    return (int(out[0]), int(out[1])) if len(out) == 2 else (None, None)

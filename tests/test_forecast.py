@@ -305,3 +305,31 @@ def test_nothing_found_is_one_line_on_a_terminal(text: Tree) -> None:
     assert done.returncode == 0
     assert os.read(parent, 1000).decode().strip() == "no conflicts among 3 worktrees"
     os.close(parent)
+
+
+@pytest.mark.parametrize("kind", ["status", "integrate", "prune", "remove"])
+def test_a_worktree_that_cannot_be_read_is_never_clean(text: Tree, kind: str) -> None:
+    one = work(text, "one", 3)
+    text.ok("merge", "-q", "--no-edit", "one")
+    one.commit("more.txt", "x\n") if kind == "integrate" else None
+    one.synced("status")
+    one.write("precious.txt", "x\n")
+    (text.path / ".git/worktrees/one/index").write_bytes(b"DIRC garbage")
+    words = {"status": ["status"], "integrate": ["integrate", "--dry-run"], "prune": ["worktree", "prune"],
+             "remove": ["worktree", "remove", "one"]}  # fmt: skip
+    done = text.sync(*words[kind])
+    assert "cannot be read" in done.out + done.err
+    assert one.read("precious.txt") == "x\n"
+    if kind == "remove":
+        done = text.sync("worktree", "remove", "one", "--force")
+        assert "cannot be kept" in done.err
+        assert one.read("precious.txt") == "x\n"
+
+
+def test_untracked_files_count_whatever_the_user_shows_of_them(text: Tree) -> None:
+    one, two = text.worktree("one"), text.worktree("two")
+    text.ok("config", "status.showUntrackedFiles", "no")
+    assert clashes(text) == []
+    one.write("new.txt", "one\n")
+    two.write("new.txt", "two\n")
+    assert clashes(text) == [("one", "two", "new.txt")]

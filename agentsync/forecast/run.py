@@ -6,7 +6,7 @@ import json
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from agentsync import __version__
 from agentsync.errors import GitError
@@ -27,7 +27,7 @@ from agentsync.forecast.cache import (
 )
 from agentsync.forecast.pairs import hunks_in, sharing_pairs, touched_by, without_generated, without_repeats
 from agentsync.forecast.sides import Side, base_look, files_of, look_at, unreadable, with_scratch_objects
-from agentsync.forecast.snapshots import keep, keep_all
+from agentsync.forecast.snapshots import SnapshotStore, keep, keep_all
 from agentsync.git.hashing import object_id
 from agentsync.git.refs import head_of, worktrees
 from agentsync.git.scratch import in_scratch_folder
@@ -80,7 +80,6 @@ def forecast_in_turn(repo: Repo, rules: InForce) -> Forecast:
         fresh = [pair for pair in pairs if _key(pair) not in known.merges]
         answers = dict(zip(map(_key, fresh), pool.map(lambda pair: _merged(ours, *pair), fresh), strict=True))
     known.add(pairs, answers)
-    kept = keep_all(ours, here, sides)
     found = Forecast(
         tuple(_clashes(repo, pairs, known.merges, rules.config)),
         tuple(
@@ -88,12 +87,12 @@ def forecast_in_turn(repo: Repo, rules: InForce) -> Forecast:
             for one, other in pairs
             if isinstance(why := answers.get(_key((one, other))), str)
         ),
-        (*unreadable(repo), *(note for look in [*looks, base] for note in look.notes), *kept),
+        (*unreadable(repo), *(note for look in [*looks, base] for note in look.notes)),
         len(sides),
     )
     write_last(repo, found)
     write_touched(repo, touched_by(sides))
-    return found
+    return found._replace(unread=(*found.unread, *keep_all(ours, here, sides)))
 
 
 def keep_snapshot(repo: Repo, worktree_id: str) -> str:
@@ -107,7 +106,10 @@ def keep_snapshot(repo: Repo, worktree_id: str) -> str:
         return ""
     with turn_to_forecast(repo):
         ours = with_scratch_objects(repo)
-        return keep(ours, found, head, files_of(ours, found).tree)
+        kept = keep(ours, found, head, files_of(ours, found).tree)
+        with suppress(GitError, OSError):  # what is too old goes the next time
+            SnapshotStore(ours).expire(at_once=bool(kept))
+    return kept
 
 
 def _key(pair: tuple[Side, Side]) -> str:

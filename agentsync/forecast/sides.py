@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _MOST_LOOSE = 64  # files in one of 256 folders
 _SETTINGS = ("-c", "core.untrackedCache=true", "-c", "core.fsmonitor=false", "-c", "core.safecrlf=false",
              "-c", "advice.addEmbeddedRepo=false", "-c", "status.renames=false")  # fmt: skip
-_STATUS = ("status", "--porcelain", "-z")
+_STATUS = ("status", "--porcelain", "-z", "--untracked-files=normal")
 _OTHERS = ("ls-files", "--others", "--exclude-standard", "-z", "--", ":/")
 _LARGEST = 50 << 20  # bytes of an untracked file
 _CLOCK = "@1 +0000"  # the same tree on the same commit is the same side, whenever it is looked at

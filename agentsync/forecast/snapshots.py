@@ -130,9 +130,12 @@ class SnapshotStore:
         self.git("update-ref", REFS + commit, commit, "")
         return commit
 
-    def expire(self) -> None:
-        """Drop what is too old or too much, and pack what is left."""
-        write_whole(self._expired, b"")
+    def expire(self, *, at_once: bool = True) -> None:
+        """Drop what is too old or too much, and pack what is left; once a day where it need not be at once."""
+        mark = os.path.join(self.path, "expired")
+        if not self.is_there or (not at_once and _age(mark) < 86400):
+            return
+        write_whole(mark, b"")
         kept: dict[str, int] = {}
         fresh = self.snapshots()
         for one in fresh:
@@ -152,19 +155,6 @@ class SnapshotStore:
                 self._drop(one.id)
             self._pack()
 
-    def expire_if_due(self) -> None:
-        """Drop what is too old once a day, also where nothing new is kept."""
-        try:
-            due = os.stat(self._expired).st_mtime < time.time() - 86400
-        except FileNotFoundError:
-            due = self.is_there
-        if due:
-            self.expire()
-
-    @property
-    def _expired(self) -> str:
-        return os.path.join(self.path, "expired")
-
     def _drop(self, commit: str) -> None:
         self.git("update-ref", "-d", REFS + commit, commit)
 
@@ -179,6 +169,14 @@ class SnapshotStore:
                 with suppress(OSError):
                     found += os.stat(os.path.join(folder, name)).st_size
         return found
+
+
+def _age(path: str) -> float:
+    """Seconds since a file was written; endless where it is not there."""
+    try:
+        return time.time() - os.stat(path).st_mtime
+    except OSError:
+        return float("inf")
 
 
 def _record(snapshot: Snapshot) -> bytes:
@@ -213,14 +211,14 @@ def is_inside(path: bytes) -> bool:
 def keep_all(ours: Repo, here: Iterable[Worktree], sides: Iterable[Side]) -> list[Unread]:
     """Keep a snapshot of each worktree whose uncommitted changes are new; which of them could not be kept, and why."""
     tops = {one.id: one for one in here}
-    notes = []
-    with suppress(GitError, OSError):
-        SnapshotStore(ours).expire_if_due()
+    notes, fresh = [], []
     for side in sides:
         try:
-            keep(ours, tops[side.id], side.head, side.tree)
+            fresh.append(keep(ours, tops[side.id], side.head, side.tree))
         except (GitError, OSError) as error:
             notes.append(Unread(side.id, f"its uncommitted changes were not kept: {reason_of(error)}", expected=True))
+    with suppress(GitError, OSError):
+        SnapshotStore(ours).expire(at_once=any(fresh))
     return notes
 
 
@@ -232,7 +230,7 @@ def keep(ours: Repo, worktree: Worktree, head: str, tree: str) -> str:
     store = SnapshotStore(ours)
     note_snapshot(private_dir_of(worktree.git_dir))
     mark = os.path.join(folder_of(ours), f"{worktree.id}.kept")
-    if store.is_there and read_line(mark) == f"{head} {tree}" and os.stat(mark).st_mtime > time.time() - _RENEWED:
+    if store.is_there and read_line(mark) == f"{head} {tree}" and _age(mark) < _RENEWED:
         return ""
     changes = [one for one in tree_changes(ours, head, tree) if _GITLINK not in (one.old_mode, one.new_mode)]
     if not changes:
@@ -243,12 +241,12 @@ def keep(ours: Repo, worktree: Worktree, head: str, tree: str) -> str:
     found = Snapshot("", worktree.id, worktree.top, branch, head, int(time.time()), files, len(changes) - len(files))
     commit = store.write(found, ours)
     write_projection(mark, f"{head} {tree}\n".encode())
-    store.expire()
     return commit
 
 
 def _bounded(ours: Repo, changes: Sequence[Change]) -> tuple[SavedFile, ...]:
-    """The changed files without those that are too large, or too many."""
+    """The changed files without those that are too large, or too many; edits of what HEAD has come first."""
+    changes = sorted(changes, key=lambda change: not change.old)
     blobs = list(dict.fromkeys(change.new for change in changes if change.new))
     words = ("cat-file", "--batch-check=%(objectname) %(objectsize)")
     rows = ours.git(*words, stdin="\n".join(blobs).encode() + b"\n").out.decode().splitlines() if blobs else []

@@ -74,11 +74,19 @@ def ready_branches(land: Lander) -> tuple[list[str], list[Outcome]]:
         unfinished = [task for task in mine if task != task_of(head.branch)]
         if unfinished:
             unready.append(Outcome(name, "not ready", f"{holder.key} has not finished task {unfinished[0]}"))
-        elif git_elsewhere(land.repo.environ, one.top, "status", "--porcelain", ok=()).out:
-            unready.append(Outcome(name, "not ready", f"uncommitted changes in {one_line(one.top, 200)}"))
+        elif why := _uncommitted(land.repo, one.top):
+            unready.append(Outcome(name, "not ready", why))
         else:
             ready.append((int(land.repo.git("log", "-1", "--format=%ct", head.commit).out), name))
     return [name for _, name in sorted(ready)], unready + _without_a_worktree(land)
+
+
+def _uncommitted(repo: Repo, top: str) -> str:
+    """What uncommitted changes keep a branch from landing, empty for none; that git cannot tell keeps it too."""
+    asked = git_elsewhere(repo.environ, top, "status", "--porcelain", "--untracked-files=normal", ok=())
+    if asked.code:
+        return f"{one_line(top, 200)} cannot be read: {one_line(asked.err.decode('utf-8', 'replace'), 200)}"
+    return f"uncommitted changes in {one_line(top, 200)}" if asked.out else ""
 
 
 def _without_a_worktree(land: Lander) -> list[Outcome]:

@@ -124,7 +124,11 @@ def require_removable(repo: Repo, worktree: Worktree, *, force: bool) -> None:
         what = f"another worktree lies inside {worktree.top}"
         raise RefusedError(what, inside[0], f"agentsync worktree remove {shell_word(inside[0])}")
     words = ("status", "--porcelain", "-z", "--untracked-files=normal", "--ignore-submodules=none")
-    dirty = git_elsewhere(repo.environ, worktree.top, *words, ok=()).out
+    asked = git_elsewhere(repo.environ, worktree.top, *words, ok=())
+    if asked.code and not force:
+        why = one_line(asked.err.decode("utf-8", "replace"), 200)
+        raise RefusedError(f"{worktree.top} cannot be read", why, f"git -C {shell_word(worktree.top)} status")
+    dirty = asked.out
     if dirty and not force:
         count = len([row for row in dirty.split(b"\0") if row])
         first = one_line(dirty.split(b"\0")[0][3:].decode("utf-8", "replace"), 80)
