@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from agentsync.contracts.stale import newer_contracts
 from agentsync.errors import StateError
-from agentsync.forecast.cache import BASE, Clash, read_last
-from agentsync.forecast.words import clash_lines
+from agentsync.forecast.cache import read_last
+from agentsync.forecast.render import clash_lines, concerning, unmerged_line
+from agentsync.forecast.standing import standing
 from agentsync.gates.unseen import untold
-from agentsync.git.refs import head_of, worktrees
+from agentsync.git.refs import head_of
 from agentsync.git.repo import read_line
 from agentsync.holders.registry import private_file, write_private
 from agentsync.landing.hand_back import task_of
@@ -24,6 +25,7 @@ from agentsync.text import one_line, quoted, show_path
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agentsync.forecast.cache import Forecast
     from agentsync.judging.scene import Scene
     from agentsync.record import Record
     from agentsync.state.store import Snapshot
@@ -58,14 +60,15 @@ def news(scene: Scene, *, noted: bool = True) -> list[str]:
     lines += [f"lock freed: {path}" for path in freed]
     lines += [line for key, line in locks.items() if key not in list_of(told, "locks")]
     lines += _overridden_between(scene, snapshot, number_of(told, "journal"), end) if told else []
-    clashes = _conflicts_to_come(scene)
+    found, known = _conflicts_to_come(scene), list_of(told, "clashes")
     contracts = _newer_contracts(scene)
     backs = _handed_back(scene, snapshot)
     lines += [line for key, line in contracts.items() if key not in list_of(told, "contracts")]
     lines += [line for key, line in backs.items() if key not in list_of(told, "backs")]
-    lines += _untold_conflicts(scene, clashes, list_of(told, "clashes"))
+    lines += _untold_conflicts(scene, found, known)
     waiting = [path for path, keys in holders.items() if keys - {scene.holder.key}]
-    facts: Record = {"base": base, "journal": end, "awaited": waiting, "locks": list(locks), "clashes": _keys(clashes),
+    keys = _keys(scene, found, known)
+    facts: Record = {"base": base, "journal": end, "awaited": waiting, "locks": list(locks), "clashes": keys,
                      "contracts": list(contracts), "backs": list(backs)}  # fmt: skip
     if noted:
         write_private(scene.repo, _told_file(scene), dump(facts).decode())
@@ -76,45 +79,50 @@ def new_conflicts(scene: Scene) -> list[str]:
     """Of all that is new only the conflicts to come, noted as told from now on."""
     told = _told(scene)
     known = list_of(told, "clashes")
-    clashes = _conflicts_to_come(scene)
-    fresh = _untold_conflicts(scene, clashes, known)
-    if _keys(clashes) != known:  # also what is over: it would be news if it came back
-        write_private(scene.repo, _told_file(scene), dump({**told, "clashes": _keys(clashes)}).decode())
+    found = _conflicts_to_come(scene)
+    fresh = _untold_conflicts(scene, found, known)
+    keys = _keys(scene, found, known)
+    if keys != known:  # also what is over: it would be news if it came back
+        write_private(scene.repo, _told_file(scene), dump({**told, "clashes": keys}).decode())
     return fresh
 
 
 def _base_moved(scene: Scene, before: str, now: str) -> list[str]:
-    if not before or before == now or scene.contains(head_of(scene.repo).commit, now):
+    """That base has what this branch lacks: since it was told last; all of it, where nothing was told here yet."""
+    head = head_of(scene.repo).commit
+    if not now or not head or before == now or scene.contains(head, now):
         return []
-    count = scene.repo.git("rev-list", "--count", f"{before}..{now}", ok=()).out.decode().strip()
-    base = scene.rules.base
-    return [f"base {base.name} moved by {count or 'some'} commits: agentsync sync"]
+    count = scene.repo.git("rev-list", "--count", f"{before or head}..{now}", ok=()).out.decode().strip()
+    commits = f"{count or 'some'} commit{'' if count == '1' else 's'}"
+    moved = f"moved by {commits}" if before else f"has {commits} that this branch lacks"
+    return [f"base {scene.rules.base.name} {moved}: agentsync sync"]
 
 
-def _conflicts_to_come(scene: Scene) -> list[Clash]:
-    """The conflicts of this worktree that the last forecast saw and that stand as they were."""
-    own = scene.repo.worktree_id
-    heads = {one.id: head_of(scene.repo, one.git_dir).commit for one in worktrees(scene.repo) if one.present}
-    heads[BASE] = scene.rules.base.newest
-    return [
-        clash
-        for clash in read_last(scene.repo)
-        if own in (clash.one, clash.other) and clash.heads == (heads.get(clash.one), heads.get(clash.other))
-    ]
+def _conflicts_to_come(scene: Scene) -> Forecast:
+    """What the last forecast saw of this worktree and still stands."""
+    return standing(scene.repo, scene.rules.base, scene.repo.worktree_id)
 
 
-def _keys(clashes: Sequence[Clash]) -> list[str]:
-    return [key for clash in clashes for key in clash.keys]
+def _keys(scene: Scene, found: Forecast, known: Sequence[str]) -> list[str]:
+    """What of conflicts is told from now on, and whatever was told and may still be so.
+
+    A conflict whose files are just being edited is not shown, and is no news when the next forecast finds it again.
+    """
+    last = concerning(read_last(scene.repo), scene.repo.worktree_id)
+    may_be = {key for clash in last.clashes for key in clash.keys} | {one.key for one in last.unmerged}
+    now = [*(key for clash in found.clashes for key in clash.keys), *(one.key for one in found.unmerged)]
+    return list(dict.fromkeys([*now, *(key for key in known if key in may_be)]))
 
 
-def _untold_conflicts(scene: Scene, clashes: Sequence[Clash], known: Sequence[str]) -> list[str]:
-    """The conflicts, as lines, in the paths that were not told yet."""
+def _untold_conflicts(scene: Scene, found: Forecast, known: Sequence[str]) -> list[str]:
+    """The conflicts, as lines, in the paths that were not told yet, and the merges that could not be made."""
+    own, base = scene.repo.worktree_id, scene.rules.base.name
     lines: list[str] = []
-    for clash in clashes:
+    for clash in found.clashes:
         fresh = tuple(path for path, key in zip(clash.paths, clash.keys, strict=True) if key not in known)
         if fresh:
-            lines += clash_lines(clash._replace(paths=fresh), scene.repo.worktree_id, scene.rules.base.name)
-    return lines
+            lines += clash_lines(clash._replace(paths=fresh), own, base)
+    return lines + [unmerged_line(one, own, base) for one in found.unmerged if one.key not in known]
 
 
 def _newer_contracts(scene: Scene) -> dict[str, str]:

@@ -112,6 +112,8 @@ def test_every_ref_write_names_the_old_value() -> None:
         'repo.git("update-ref", "-d", head.branch, head.commit)',
         'return store.git("update-ref", REF, commit, "", ok=()).code == 0',
         'said = self.git("update-ref", REF, mine, snapshot.id, keep_fd=turn_fd, ok=())',
+        'self.git("update-ref", "-d", REFS + commit, commit)',
+        'self.git("update-ref", REFS + commit, commit, "")',
     ]
 
 

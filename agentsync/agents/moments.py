@@ -17,6 +17,7 @@ from agentsync.agents.place import (
     place_of,
 )
 from agentsync.errors import OTHER_WORK
+from agentsync.forecast.start import snapshot_if_due
 from agentsync.gates.judge import split
 from agentsync.gates.opening import open_scene
 from agentsync.git.refs import HEADS, head_of, worktrees
@@ -172,6 +173,7 @@ def _after_edit(event: Event, environ: Mapping[str, str], folder: str) -> Answer
     lines: list[str] = []
     for repo, paths in _by_worktree(places):
         scene = open_scene(repo)
+        snapshot_if_due(repo)
         renew_locks(scene, paths)
         _, warned = split(scene, judge_edit(scene, paths))
         lines += _unwarned(scene, warned) + _new_conflicts(scene, paths)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from agentsync.cli.here import open_here
 from agentsync.cli.locks import AGENT_OPTION
-from agentsync.cli.output import answer, answer_json
+from agentsync.cli.output import answer, answer_json, narrate
+from agentsync.forecast.render import clash_lines, concerning, nothing_found, unmerged_line, unread_line
 from agentsync.forecast.run import forecast as look_ahead
-from agentsync.forecast.words import clash_lines
+from agentsync.git.repo import MAIN_WORKTREE
+from agentsync.lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agentsync.forecast.cache import Forecast
 
 
 @click.command(
@@ -24,19 +31,35 @@ Examples:
 def forecast(everybody: bool, as_json: bool, agent: str) -> int:
     """Merge every two worktrees, and each with base, in memory: commits and uncommitted changes.
 
-    From the main worktree all are shown, from another those that concern it. Exit 1 when there are any.
+    From the main worktree all are shown, from another those that concern it. Exit 1 when there are any, or when two
+    sides could not be merged.
     """
     here = open_here(agent, register=False)
-    clashes = look_ahead(here.repo, here.rules)
-    own = here.repo.worktree_id
-    if here.repo.git_dir != here.repo.common_dir and not everybody:
-        clashes = [clash for clash in clashes if own in (clash.one, clash.other)]
+    found = look_ahead(here.repo, here.rules)
+    own, base = here.repo.worktree_id, here.rules.base.name
+    if own != MAIN_WORKTREE and not everybody:
+        found = concerning(found, own)
     if as_json:
-        rows = [{**one._asdict(), "paths": [{**path._asdict(), "hunks": [hunk._asdict() for hunk in path.hunks]}
-                                            for path in one.paths]} for one in clashes]  # fmt: skip
-        answer_json({"conflicts": rows})
-    else:
-        for clash in clashes:
-            for line in clash_lines(clash, own, here.rules.base.name):
-                answer(line)
-    return 1 if clashes else 0
+        answer_json(_facts(found))
+        return 0 if found.is_clear else 1
+    for clash in found.clashes:
+        for line in clash_lines(clash, own, base):
+            answer(line)
+    for unmerged in found.unmerged:
+        answer(unmerged_line(unmerged, own, base))
+    for unread in found.unread:
+        (narrate if unread.expected else answer)(unread_line(unread, base))
+    if found.is_clear and sys.stdout.isatty():
+        answer(nothing_found(found))
+    return 0 if found.is_clear else 1
+
+
+def _facts(found: Forecast) -> dict[str, object]:
+    rows = [{**one._asdict(), "paths": [{**path._asdict(), "hunks": [hunk._asdict() for hunk in path.hunks]}
+                                        for path in one.paths]} for one in found.clashes]  # fmt: skip
+    return {
+        "conflicts": rows,
+        "not_merged": [one._asdict() for one in found.unmerged],
+        "not_read": [one._asdict() for one in found.unread],
+        "worktrees": found.looked_at,
+    }

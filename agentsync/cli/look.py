@@ -12,6 +12,7 @@ from agentsync.cli.output import answer, answer_json, narrate, table
 from agentsync.config.base import find_base, unknown_base
 from agentsync.config.load import in_force_with
 from agentsync.errors import UsageError
+from agentsync.forecast.start import snapshot_if_due
 from agentsync.git.objects import is_ancestor
 from agentsync.git.refs import is_zero
 from agentsync.git.repo import git_elsewhere
@@ -49,6 +50,7 @@ def status(path: str, only_new: bool, as_json: bool, agent: str) -> int:
     """Who works where, on what, holding what."""
     here = open_here(agent, reads=True)
     if only_new:
+        snapshot_if_due(here.repo)
         for line in news(Scene(here.repo, here.store, here.rules, here.holder)):
             answer(line)
         return 0

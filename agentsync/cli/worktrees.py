@@ -1,4 +1,4 @@
-"""`worktree`: add, list, remove."""
+"""`worktree`: add, list, remove, prune."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from agentsync.cli.locks import AGENT_OPTION
 from agentsync.cli.output import answer, answer_json, narrate, table
 from agentsync.errors import UsageError
 from agentsync.overview import overview, screen_row
-from agentsync.text import quoted
+from agentsync.text import one_line, quoted
 from agentsync.worktrees.add import add_worktree
+from agentsync.worktrees.prune import prune as prune_worktrees
 from agentsync.worktrees.remove import find_worktree, remove_worktree
 
 
-@click.group(short_help="Worktrees for agents: add, list, remove.")
+@click.group(short_help="Worktrees for agents: add, list, remove, prune.")
 def worktree() -> None:
     """Worktrees for agents: made with what they need, removed without losing work.
 
@@ -23,6 +24,7 @@ def worktree() -> None:
       cd "$(agentsync worktree add agent-1)"
       agentsync worktree list
       agentsync worktree remove agent-1
+      agentsync worktree prune --dry-run     which have landed and would go
     """
 
 
@@ -74,7 +76,8 @@ def list_(as_json: bool, agent: str) -> int:
 def remove(name: str, force: bool, agent: str) -> int:
     """Remove a worktree by id, branch or folder. Its locks are free at once; commits are never lost.
 
-    Its branch is deleted where `worktree add` made it and base has all of it, and stays otherwise.
+    Its branch is deleted where `worktree add` made it and base has all of it, and stays otherwise. Uncommitted changes
+    that --force gives up are kept for a week (agentsync rescue).
     """
     here = open_here(agent, register=False)
     found = find_worktree(here.repo, name)
@@ -82,4 +85,40 @@ def remove(name: str, force: bool, agent: str) -> int:
     answer(f"removed {gone.path}" + (f" and branch {gone.deleted_branch}" if gone.deleted_branch else ""))
     if gone.kept:
         narrate(f"  {gone.kept}")
+    return 0
+
+
+@worktree.command(
+    epilog="""\b
+Examples:
+  agentsync worktree prune --dry-run
+  agentsync worktree prune"""
+)
+@click.option("--dry-run", is_flag=True, help="Only show what would go, and what stays.")
+@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+@AGENT_OPTION
+def prune(dry_run: bool, as_json: bool, agent: str) -> int:
+    """Remove the worktrees whose branch has landed, by merge, squash or rebase, and that are clean.
+
+    Never one with uncommitted or unlanded work, with a task that is not done, or the one you are in. What stays is
+    named, with the reason.
+    """
+    here = open_here(agent, register=False)
+    done = prune_worktrees(here.repo, here.rules.base, here.store, dry_run=dry_run)
+    if as_json:
+        rows = [{"worktree": one.worktree, "path": one.path, "removed": not one.kept and not dry_run,
+                 "landed": not one.kept, "kept": one.kept or None, "branch_deleted": one.branch or None}
+                for one in done]  # fmt: skip
+        answer_json({"worktrees": rows})
+        return 0
+    verb = "would remove" if dry_run else "removed"
+    for one in done:
+        if one.kept:
+            answer(f"kept {one_line(one.worktree, 60)}: {one.kept}")
+            continue
+        answer(f"{verb} {one.path}" + (f" and branch {one.branch}" if one.branch else ""))
+        if one.notes:
+            narrate(f"  {one.notes}")
+    if not done:
+        narrate("there are no linked worktrees")
     return 0

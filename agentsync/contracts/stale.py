@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from agentsync.config.patterns import matches
-from agentsync.git.objects import blob_at, cat_file
-from agentsync.git.trees import changed_paths, merge_base
+from agentsync.git.objects import blob_at, cat_file, merge_base
+from agentsync.git.trees import changed_paths
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
-"""A forecast that runs by itself after a commit or an edit: ended within ten seconds, telling nobody.
+"""What runs by itself after a commit or an edit, and tells nobody: a forecast, or a snapshot of uncommitted work.
 
-One runs, and one of each worktree at most waits for it: the one that waits will see what the running one came too
-early for.
+One forecast runs, and one of each worktree at most waits for it: the one that waits will see what the running one came
+too early for.
 """
 
 from __future__ import annotations
@@ -9,22 +9,21 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import sys
 from contextlib import ExitStack
 
 from agentsync.config.load import in_force_or_last
 from agentsync.errors import AgentsyncError
 from agentsync.forecast.cache import note_looked
-from agentsync.forecast.run import forecast_in_turn, turn_to_forecast
+from agentsync.forecast.run import forecast_in_turn, keep_snapshot, turn_to_forecast
 from agentsync.git.repo import discover
 
-SECONDS = 10
+FORECAST_SECONDS = 10
+SNAPSHOT_SECONDS = 60  # the first one in a large repository hashes much
 
 
-def main() -> int:
+def forecast_main() -> int:
     """Run in the worktree that is the working directory; ends at once where one that waits will see the same."""
-    signal.signal(signal.SIGALRM, lambda *_: os.killpg(0, signal.SIGKILL))
-    signal.alarm(SECONDS)
+    _end_after(FORECAST_SECONDS)
     try:
         repo = discover(dict(os.environ))
         os.makedirs(repo.private_dir, exist_ok=True)
@@ -39,5 +38,18 @@ def main() -> int:
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def snapshot_main() -> int:
+    """Keep the uncommitted changes of the worktree that is the working directory."""
+    _end_after(SNAPSHOT_SECONDS)
+    try:
+        repo = discover(dict(os.environ))
+        keep_snapshot(repo, repo.worktree_id)
+    except (AgentsyncError, OSError):
+        return 1
+    return 0
+
+
+def _end_after(seconds: int) -> None:
+    """End this process and the git processes that it started."""
+    signal.signal(signal.SIGALRM, lambda *_: os.killpg(0, signal.SIGKILL))
+    signal.alarm(seconds)

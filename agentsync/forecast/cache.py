@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import time
 
+from agentsync.errors import AgentsyncError
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.state.paths import path_to_text
+from agentsync.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
     from agentsync.git.repo import Repo
 
@@ -27,7 +30,11 @@ class Hunk(NamedTuple):
 
 
 class ClashPath(NamedTuple):
-    """One path that two sides cannot merge: the kind (`content`, `deleted`, `added`, `mode`), and where."""
+    """One path that two sides cannot merge: the kind, and where.
+
+    Kinds: `content`, `added` (on both sides), `deleted` (on one), `in the way` (a file against a folder, or a rename),
+    `moved` (a folder, two ways).
+    """
 
     path: str
     kind: str
@@ -35,18 +42,64 @@ class ClashPath(NamedTuple):
 
 
 class Clash(NamedTuple):
-    """A conflict to come between two sides, worktree ids or `base`: since when (epoch seconds), at which HEADs."""
+    """A conflict to come between two sides, worktree ids or `base`: since when (epoch seconds), found for what.
+
+    `heads` are the two HEADs, `trees` the trees of the two worktrees' files; empty for base's.
+    """
 
     one: str
     other: str
     heads: tuple[str, str]
     since: int
     paths: tuple[ClashPath, ...]
+    trees: tuple[str, str] = ("", "")
 
     @property
     def keys(self) -> list[str]:
         """One for each path, the same for as long as the same two sides conflict in it."""
         return [f"{self.one} {self.other} {path.path}" for path in self.paths]
+
+
+class Unmerged(NamedTuple):
+    """Two sides that could not be merged, and why: neither a conflict nor none."""
+
+    one: str
+    other: str
+    heads: tuple[str, str]
+    why: str
+
+    @property
+    def key(self) -> str:
+        """The same for as long as the same two cannot be merged."""
+        return f"{self.one} {self.other} not merged"
+
+
+class Unread(NamedTuple):
+    """A side that could not be looked at, or not wholly, and why; `expected` where nothing is wrong."""
+
+    id: str
+    why: str
+    expected: bool = False
+
+
+class Forecast(NamedTuple):
+    """What a forecast found: conflicts, what it could not tell, and how many worktrees it looked at."""
+
+    clashes: tuple[Clash, ...] = ()
+    unmerged: tuple[Unmerged, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    looked_at: int = 0
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether all could be told and nothing was found."""
+        return not self.clashes and not self.unmerged and all(one.expected for one in self.unread)
+
+
+def reason_of(error: AgentsyncError | OSError) -> str:
+    """Why something could not be done, in git's or the system's words."""
+    text = error.why or error.what if isinstance(error, AgentsyncError) else str(error)
+    return one_line(text.removeprefix("fatal: ").removeprefix("error: "), 200)
 
 
 def folder_of(repo: Repo) -> str:
@@ -63,51 +116,48 @@ def sweep(repo: Repo) -> None:
 
 def write_projection(path: str, data: bytes) -> None:
     """Write a file of the forecast's whole."""
-    aside = path + _HALF
-    with open(aside, "wb") as file:
+    half = path + _HALF
+    with open(half, "wb") as file:
         file.write(data)
-    os.replace(aside, path)
+    os.replace(half, path)
 
 
-def write_last(repo: Repo, clashes: Sequence[Clash]) -> None:
+def write_last(repo: Repo, found: Forecast) -> None:
     """Keep a forecast's result."""
     import json
 
-    rows = [
-        {**one._asdict(), "paths": [{**p._asdict(), "hunks": [list(h) for h in p.hunks]} for p in one.paths]}
-        for one in clashes
-    ]
-    write_projection(os.path.join(folder_of(repo), "last.json"), json.dumps(rows).encode())
+    facts = {
+        "clashes": [
+            {**one._asdict(), "paths": [{**p._asdict(), "hunks": [list(h) for h in p.hunks]} for p in one.paths]}
+            for one in found.clashes
+        ],
+        "unmerged": [one._asdict() for one in found.unmerged],
+        "unread": [one._asdict() for one in found.unread],
+        "looked_at": found.looked_at,
+    }
+    write_projection(os.path.join(folder_of(repo), "last.json"), json.dumps(facts).encode())
 
 
-def read_last(repo: Repo) -> list[Clash]:
+def read_last(repo: Repo) -> Forecast:
     """The last forecast's result; empty when there is none."""
     import json
 
     try:
         with open(os.path.join(folder_of(repo), "last.json"), "rb") as file:
-            rows = json.load(file)
-        return [
-            Clash(
-                row["one"],
-                row["other"],
-                tuple(row["heads"]),
-                row["since"],
-                tuple(ClashPath(p["path"], p["kind"], tuple(Hunk(*hunk) for hunk in p["hunks"])) for p in row["paths"]),
-            )
-            for row in rows
-        ]
+            facts = json.load(file)
+        return Forecast(
+            tuple(_clash(row) for row in facts["clashes"]),
+            tuple(Unmerged(row["one"], row["other"], tuple(row["heads"]), row["why"]) for row in facts["unmerged"]),
+            tuple(Unread(row["id"], row["why"], row["expected"]) for row in facts["unread"]),
+            facts["looked_at"],
+        )
     except (OSError, ValueError, KeyError, TypeError):
-        return []
+        return Forecast()
 
 
-def known_conflicts(repo: Repo) -> dict[str, list[str]]:
-    """With whom each worktree conflicts, by the last forecast."""
-    found: dict[str, list[str]] = {}
-    for clash in read_last(repo):
-        for one, other in ((clash.one, clash.other), (clash.other, clash.one)):
-            found.setdefault(one, []).append(other)
-    return found
+def _clash(row: dict[str, Any]) -> Clash:
+    paths = tuple(ClashPath(p["path"], p["kind"], tuple(Hunk(*hunk) for hunk in p["hunks"])) for p in row["paths"])
+    return Clash(row["one"], row["other"], tuple(row["heads"]), row["since"], paths, tuple(row["trees"]))
 
 
 def _touched_file(repo: Repo) -> str:

@@ -7,16 +7,19 @@ import re
 
 from agentsync.forecast.cache import BASE, ClashPath, Hunk
 from agentsync.lean import TYPE_CHECKING
+from agentsync.merging.generated import generator_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from agentsync.config.schema import Config
     from agentsync.forecast.sides import Side
 
 _DEFINITION = re.compile(
     rb"^\s*(?:export\s+)?(?:default\s+)?(?:pub(?:\([^)]*\))?\s+)?(?:public\s+|private\s+|protected\s+|static\s+|async\s+|abstract\s+)*"
     rb"(?:def|class|func|fn|function|interface|struct|enum|trait|impl|module|type|sub)\s+(?:\([^)]*\)\s*)?([\w.:<>$]+)"
 )
+ONE_SIDED = ("deleted", "in the way", "moved")  # kinds of conflicts in which not both have the file
 _MOST_HUNKS = 20
 
 
@@ -59,6 +62,15 @@ def without_repeats(
         known = set() if BASE in (one.id, other.id) else with_base.get(one.id, set()) | with_base.get(other.id, set())
         result.append(((one, other), [path for path in paths if path.path not in known]))
     return result
+
+
+def without_generated(paths: Sequence[ClashPath], config: Config) -> list[ClashPath]:
+    """The conflicts without files that both sides have and their own tool makes anew when the branches land."""
+    return [
+        one
+        for one in paths
+        if one.kind in ONE_SIDED or generator_of(one.path.encode("utf-8", "surrogateescape"), config) is None
+    ]
 
 
 def touched_by(sides: Iterable[Side]) -> dict[str, frozenset[bytes]]:

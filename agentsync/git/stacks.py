@@ -8,8 +8,9 @@ has base's tree, and base and the parent's tip as its parents.
 from __future__ import annotations
 
 from agentsync.errors import GitError
-from agentsync.git.objects import commits, is_ancestor, tree_changes
-from agentsync.git.trees import adds_nothing, commit_tree, merge_base
+from agentsync.git.landed import adds_nothing
+from agentsync.git.objects import commits, is_ancestor, merge_base, tree_changes
+from agentsync.git.trees import commit_tree
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:

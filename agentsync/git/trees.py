@@ -6,9 +6,8 @@ import os
 import tempfile
 
 from agentsync.errors import GitError
-from agentsync.git.aside import aside
-from agentsync.git.objects import merge_base as merge_base
 from agentsync.git.run import handed_environment, run_git
+from agentsync.git.scratch import in_scratch_folder
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.text import one_line
 
@@ -84,12 +83,16 @@ class Conflict(NamedTuple):
 
 
 class TreeMerge(NamedTuple):
-    """A merge made in memory: the tree (with conflict markers in it), the conflicts, and git's words about them."""
+    """A merge made in memory: the tree (with conflict markers in it), the conflicts, and git's words about them.
+
+    `moved`: the paths of conflicts that no single file tells, such as of a folder that was renamed two ways.
+    """
 
     tree: str
     conflicts: tuple[Conflict, ...]
     messages: tuple[str, ...]
     clean: bool
+    moved: tuple[bytes, ...] = ()
 
 
 def merge_trees(repo: Repo, ours: str, theirs: str) -> TreeMerge:
@@ -99,7 +102,8 @@ def merge_trees(repo: Repo, ours: str, theirs: str) -> TreeMerge:
     """
     flags = ("-c", "rerere.enabled=false", "-c", "merge.conflictStyle=merge")
     try:
-        done = aside(repo).git(*flags, "merge-tree", "--write-tree", "-z", "--messages", ours, theirs, ok=(0, 1))
+        words = (*flags, "merge-tree", "--write-tree", "-z", "--messages", ours, theirs)
+        done = in_scratch_folder(repo).git(*words, ok=(0, 1))
     except GitError as error:
         raise GitError("git merge-tree failed", error.why, "git fsck --connectivity-only") from None
     head, *rest = done.out.split(b"\0")
@@ -111,18 +115,24 @@ def merge_trees(repo: Repo, ours: str, theirs: str) -> TreeMerge:
         stages.setdefault(path, {})[int(stage)] = Entry(mode, object_id)
         index += 1
     found = tuple(Conflict(path, *(known.get(stage) for stage in (1, 2, 3))) for path, known in stages.items())
-    return TreeMerge(head.decode(), found, tuple(_messages(rest[index + 1 :])), done.code == 0)
+    said = list(_messages(rest[index + 1 :]))
+    moved = () if found or done.code == 0 else tuple(dict.fromkeys(path for path, _ in said))
+    return TreeMerge(head.decode(), found, tuple(text for _, text in said), done.code == 0, moved)
 
 
-def _messages(fields: Sequence[bytes]) -> Iterator[str]:
-    """git's informational messages: `<count> NUL <paths> NUL <kind> NUL <text> NUL`, again and again."""
+def _messages(fields: Sequence[bytes]) -> Iterator[tuple[bytes, str]]:
+    """git's words about conflicts: `<count> NUL <paths> NUL <kind> NUL <text> NUL`, again and again.
+
+    Each with the first of its paths.
+    """
     index = 0
     while index < len(fields) and fields[index].isdigit():
         after = index + 1 + int(fields[index])
         if after + 1 >= len(fields):
             return
         if fields[after].startswith(b"CONFLICT"):
-            yield fields[after + 1].decode("utf-8", "replace").strip()
+            path = fields[index + 1] if after > index + 1 else b""
+            yield path, fields[after + 1].decode("utf-8", "replace").strip()
         index = after + 2
 
 
@@ -130,15 +140,6 @@ def changed_paths(repo: Repo, old: str, new: str) -> set[bytes]:
     """The paths that differ between two trees or commits."""
     out = repo.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new).out
     return set(_nonempty(out.split(b"\0")))
-
-
-def adds_nothing(repo: Repo, base: str, commit: str) -> bool:
-    """Whether a commit merged into base would change nothing there, as after its branch was landed by squash."""
-    try:
-        merged = merge_trees(repo, base, commit)
-    except GitError:
-        return False
-    return merged.clean and not changed_paths(repo, base, merged.tree)
 
 
 def _nonempty(items: Iterable[bytes]) -> Iterator[bytes]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 
+from agentsync.git.landed import landed
 from agentsync.git.refs import HEADS, attached_branches, resolve_ref, worktrees
 from agentsync.git.repo import private_dir_of, read_line
-from agentsync.git.trees import adds_nothing
 from agentsync.holders.identity import Holder
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.state.journal import record_event
@@ -74,10 +74,10 @@ def note(repo: Repo, store: Store, lander: Holder, outcome: Outcome) -> None:
 
 
 def settle_hand_backs(repo: Repo, store: Store, base: Base, holder: Holder) -> None:
-    """End the tasks to make a branch land of those that base has all changes of, by a squash on the server or else."""
+    """End the tasks to make a branch land of those that have landed, on the server too."""
     given = [one for one in all_claims(store.snapshot()) if one.ref and one.id == task_of(one.ref)]
     tips = {one.id: resolve_ref(repo, one.ref) for one in given}
-    over = [name for name, tip in tips.items() if tip and base.newest and adds_nothing(repo, base.newest, tip)]
+    over = [name for name, tip in tips.items() if landed(repo, base.commits, tip).is_landed]
     if over:
         gone = dict.fromkeys(place_of(name) for name in over)
         store.swap(lambda _: Change(f"{', '.join(over[:3])} is over", holder.key, gone))

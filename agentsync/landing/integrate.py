@@ -6,10 +6,11 @@ import itertools
 
 from agentsync.config.trust import Configured, require_trusted
 from agentsync.errors import AgentsyncError, GitError, RefusedError, UsageError
-from agentsync.git.objects import is_ancestor
+from agentsync.git.landed import FAST_FORWARD, MERGE, landed
+from agentsync.git.objects import is_ancestor, merge_base
 from agentsync.git.refs import HEADS, head_of, resolve_ref, worktrees
 from agentsync.git.repo import git_elsewhere
-from agentsync.git.trees import adds_nothing, changed_paths, commit_tree, merge_base
+from agentsync.git.trees import changed_paths, commit_tree
 from agentsync.holders.identity import Holder
 from agentsync.landing.branches import made_branches
 from agentsync.landing.generate import Regenerated, regenerate
@@ -70,15 +71,15 @@ def ready_branches(land: Lander) -> tuple[list[str], list[Outcome]]:
         holder = holder_of(one.git_dir)
         if not one.present or not head.branch or head.branch == land.rules.base.ref or holder is None:
             continue
-        if all(is_ancestor(land.repo, head.commit, tip) for tip in land.rules.base.commits):
+        if landed(land.repo, land.rules.base.commits, head.commit).is_landed:
             continue
         name = head.branch.removeprefix(HEADS)
         mine = [claim.id for claim in claims if claim.holder == holder and not claim.done]
         unfinished = [task for task in mine if task != task_of(head.branch)]
         if unfinished:
             unready.append(Outcome(name, "not ready", f"{holder.key} has not finished task {unfinished[0]}"))
-        elif git_elsewhere(land.repo.environ, one.top, "status", "--porcelain", ok=()).out:
-            unready.append(Outcome(name, "not ready", f"uncommitted changes in {one_line(one.top, 200)}"))
+        elif why := _uncommitted(land.repo, one.top):
+            unready.append(Outcome(name, "not ready", why))
         else:
             ready.append((int(land.repo.git("log", "-1", "--format=%ct", head.commit).out), name))
     return [name for _, name in sorted(ready)], [*unready, *_detached(land), *_without_a_worktree(land)]
@@ -106,6 +107,14 @@ def _names(worktree: str) -> Iterator[str]:
     yield from (f"{worktree}-{number}" for number in itertools.count(2))
 
 
+def _uncommitted(repo: Repo, top: str) -> str:
+    """What uncommitted changes keep a branch from landing, empty for none; that git cannot tell keeps it too."""
+    asked = git_elsewhere(repo.environ, top, "status", "--porcelain", "--untracked-files=normal", ok=())
+    if asked.code:
+        return f"{one_line(top, 200)} cannot be read: {one_line(asked.err.decode('utf-8', 'replace'), 200)}"
+    return f"uncommitted changes in {one_line(top, 200)}" if asked.out else ""
+
+
 def _without_a_worktree(land: Lander) -> list[Outcome]:
     """The branches of agents whose worktree was removed before they landed: named, or they would be forgotten."""
     out = {head_of(land.repo, one.git_dir).branch for one in worktrees(land.repo)}
@@ -114,7 +123,7 @@ def _without_a_worktree(land: Lander) -> list[Outcome]:
     return [
         Outcome(name, "not ready", f"no worktree has it any more; to land it: agentsync integrate {shell_word(name)}")
         for name, tip in tips.items()
-        if tip and HEADS + name not in out and base.newest and not adds_nothing(land.repo, base.newest, tip)
+        if tip and HEADS + name not in out and not landed(land.repo, base.commits, tip).is_landed
     ]
 
 
@@ -174,8 +183,11 @@ def _fresh(land: Lander) -> Lander:
 
 def _try(land: Lander, name: str, tip: str, check: str, *, dry_run: bool) -> tuple[Outcome, str]:
     branch = resolve_ref(land.repo, HEADS + name)
-    if is_ancestor(land.repo, branch, tip):
-        return Outcome(name, "nothing to land", "base has all of it"), tip
+    how = landed(land.repo, [tip], branch).how
+    if how:
+        whole = how in (FAST_FORWARD, MERGE)
+        why = "base has all of it" if whole else "base has all that it changes"
+        return Outcome(name, "nothing to land", why), tip
     if not merge_base(land.repo, tip, branch):
         return Outcome(name, "left", "it has no history in common with base", "git log --oneline " + name), tip
     brought, whose = (branch, name) if land.onto_base else (tip, land.rules.base.newest_name)

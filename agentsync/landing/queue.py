@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from agentsync.errors import GitError, RefusedError
+from agentsync.git.objects import merge_base
 from agentsync.git.refs import HEADS, attached_branches, resolve_ref, worktrees
 from agentsync.git.repo import private_dir_of
-from agentsync.git.trees import changed_paths, merge_base
+from agentsync.git.trees import changed_paths
 from agentsync.landing.rehearse import rehearse
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.text import one_line

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from agentsync.errors import RefusedError
 from agentsync.git.merge_file import merge_lines
-from agentsync.git.objects import FILES, cat_file, tree_changes
+from agentsync.git.objects import FILES, cat_file, merge_base, tree_changes
 from agentsync.git.stacks import base_as_taken
-from agentsync.git.trees import Conflict, Entry, edited_tree, entries, merge_base, merge_trees, write_blob
+from agentsync.git.trees import Conflict, Entry, edited_tree, entries, merge_trees, write_blob
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.merging.formats import format_of
 from agentsync.merging.generated import PACKAGE_MANAGERS, Generator, generator_of

@@ -40,9 +40,9 @@ def landed_as(repo: Repo, base: Base, chain: Chain) -> str:
 
 
 def _merging_changes_nothing(repo: Repo, tip: str, chain: Chain) -> bool:
-    from agentsync.git.aside import aside  # seldom needed
+    from agentsync.git.scratch import in_scratch_folder  # seldom needed
 
-    merged = aside(repo).git("merge-tree", "--write-tree", "--no-messages", tip, chain.last.commit, ok=())
+    merged = in_scratch_folder(repo).git("merge-tree", "--write-tree", "--no-messages", tip, chain.last.commit, ok=())
     if merged.code != 0:
         return False
     tree = merged.out.decode().split("\n", 1)[0]

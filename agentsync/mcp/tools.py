@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from agentsync.errors import AgentsyncError, NoRepositoryError, UsageError
+from agentsync.forecast.render import clash_lines, concerning, unmerged_line, unread_line
 from agentsync.forecast.run import forecast
-from agentsync.forecast.words import clash_lines
 from agentsync.git.repo import around
 from agentsync.git.run import LOCAL_VARIABLES
 from agentsync.holders.registry import acting_holder, check_in, register_beside
@@ -182,15 +182,17 @@ def reserve_number(scene: Scene, name: str, series: str) -> Facts:
 def forecast_conflicts(scene: Scene) -> Facts:
     """The conflicts to come of this worktree, or of all from the main one."""
     own = scene.repo.worktree_id
-    clashes = forecast(scene.repo, scene.rules)
-    mine = [one for one in clashes if own in (one.one, one.other) or scene.repo.git_dir == scene.repo.common_dir]
+    found = forecast(scene.repo, scene.rules)
+    mine = found if scene.repo.git_dir == scene.repo.common_dir else concerning(found, own)
     base = scene.rules.base.name
     rows = []
-    for one in mine:
+    for one in mine.clashes:
         advice = " ".join(for_tools(line.strip()) for line in clash_lines(one, own, base))
         paths = [show_path(os.fsencode(path.path)) for path in one.paths]
         rows.append({"between": [one.one, one.other], "paths": paths, "advice": advice})
-    return {"conflicts": rows}
+    unknown = [unmerged_line(one, own, base) for one in mine.unmerged]
+    unknown += [unread_line(one, base) for one in mine.unread if not one.expected]
+    return {"conflicts": rows, "could_not_tell": unknown}
 
 
 def task_rows(scene: Scene) -> list[Facts]:

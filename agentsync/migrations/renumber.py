@@ -7,8 +7,8 @@ import re
 from datetime import UTC, datetime
 
 from agentsync.errors import RefusedError
-from agentsync.git.objects import cat_file
-from agentsync.git.trees import Entry, changed_paths, entries, merge_base, write_blob
+from agentsync.git.objects import cat_file, merge_base
+from agentsync.git.trees import Entry, changed_paths, entries, write_blob
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.migrations.numbers import held_by_others
 from agentsync.migrations.plan import make_plan

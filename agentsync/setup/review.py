@@ -13,10 +13,10 @@ from agentsync.files import read_or_empty
 from agentsync.gates.judge import judge_steps, split
 from agentsync.gates.ranges import Move, unjudged_steps
 from agentsync.gates.settings import PROJECT, settings_problem
-from agentsync.git.aside import aside
 from agentsync.git.objects import tree_changes
 from agentsync.git.refs import head_of
 from agentsync.git.repo import Repo
+from agentsync.git.scratch import in_scratch_folder
 from agentsync.holders.identity import Holder
 from agentsync.judging.scene import Scene
 from agentsync.judging.verdict import Finding, Transition
@@ -48,7 +48,7 @@ def review(repo: Repo, rules: InForce, holder: Holder, start: str, end: str) -> 
             raise UsageError(
                 f"{quoted(commit, 80)} is no commit here", "the clone may be shallow", "git fetch --unshallow"
             )
-    merged = aside(repo).git("merge-tree", "--write-tree", "--no-messages", start, end, ok=())
+    merged = in_scratch_folder(repo).git("merge-tree", "--write-tree", "--no-messages", start, end, ok=())
     tree = merged.out.decode().split("\n", 1)[0] if merged.code in (0, 1) else end
     changes = tree_changes(repo, start, tree)
     scene = Scene(repo, Store(repo.shared_dir, repo.environ), rules, holder)

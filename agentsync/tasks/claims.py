@@ -113,10 +113,10 @@ def claim_of(snapshot: Snapshot, task_id: str) -> Claim | None:
 
 
 def _has_unlanded_work(repo: Repo, base: Base, claim: Claim) -> bool:
+    from agentsync.git.landed import landed  # seldom needed: only when a lease is over
+
     tip = resolve_ref(repo, claim.ref) if claim.ref and claim.ref != base.ref else ""
-    if not tip or not base.commits:
-        return False
-    return bool(repo.git("rev-list", "--max-count=1", tip, "--not", *base.commits, ok=()).out)
+    return bool(tip and base.commits) and not landed(repo, base.commits, tip).is_landed
 
 
 def _is_marked_anywhere(repo: Repo, claim: Claim) -> bool:

@@ -6,6 +6,7 @@ import os
 
 from agentsync.errors import OTHER_WORK, AgentsyncError, RefusedError, UsageError
 from agentsync.files import read_or_empty, write_whole
+from agentsync.git.landed import landed
 from agentsync.git.refs import HEADS, worktrees
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.locks.say import without_other_work
@@ -217,7 +218,11 @@ def _require_room(repo: Repo, rules: InForce) -> None:
     limit = rules.config.number("tasks.limit")
     if not limit or not rules.base.commits:
         return
-    waiting = repo.lines("for-each-ref", f"--no-merged={rules.base.newest}", "--format=%(refname)", "refs/heads")
+    rows = repo.lines(
+        "for-each-ref", f"--no-merged={rules.base.newest}", "--format=%(objectname) %(refname)", "refs/heads"
+    )
+    tips = [row.partition(" ")[::2] for row in rows]
+    waiting = [name for tip, name in tips if not landed(repo, rules.base.commits, tip).is_landed]
     if len(waiting) >= limit:
         names = ", ".join(one_line(name.removeprefix(HEADS), 40) for name in waiting[:3])
         raise RefusedError(

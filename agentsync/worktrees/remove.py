@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 
-from agentsync.errors import RefusedError, UsageError
+from agentsync.errors import AgentsyncError, RefusedError, UsageError
 from agentsync.files import read_or_empty
-from agentsync.git.objects import GITLINK, is_ancestor
+from agentsync.forecast.cache import reason_of
+from agentsync.forecast.run import keep_snapshot
+from agentsync.git.landed import FAST_FORWARD, MERGE, landed
+from agentsync.git.objects import GITLINK
 from agentsync.git.refs import HEADS, head_of, worktrees
 from agentsync.git.repo import MAIN_WORKTREE, Repo, git_elsewhere
-from agentsync.git.trees import adds_nothing
 from agentsync.holders.nested import exclude_nested
 from agentsync.holders.registry import record_place, registered
 from agentsync.landing.branches import made_branches, note_gone
@@ -64,36 +66,51 @@ def remove_worktree(repo: Repo, base: Base, store: Store, worktree: Worktree, *,
     `force` gives up uncommitted changes; commits are never given up. Raises RefusedError where something would be
     lost, or this is the main worktree or the one that we are in.
     """
-    _require_removable(repo, worktree, force=force)
+    require_removable(repo, worktree, force=force)
+    _keep_changes(repo, worktree, force=force)
     head = head_of(repo, worktree.git_dir)
-    landed = bool(head.commit) and any(is_ancestor(repo, head.commit, tip) for tip in base.commits)
+    how = landed(repo, base.commits, head.commit).how
+    whole = how in (FAST_FORWARD, MERGE)
     # git itself removes none that has submodules, unless forced; what could be lost of those was looked at
     flags = ["--force"] if force or _modules(repo, worktree) else []
     main = Repo(os.path.dirname(repo.common_dir), repo.common_dir, repo.common_dir, repo.environ)
     here = main if os.path.basename(repo.common_dir) == ".git" else repo
     here.git("worktree", "remove", *flags, worktree.top)
     exclude_nested(repo)
-    has_all = landed or (bool(head.commit and base.commits) and adds_nothing(repo, base.newest, head.commit))
     locks = [held.lock for held in all_locks(repo, store.snapshot()) if held.lock.holder.worktree == worktree.id]
-    store.swap(lambda snapshot: _freed(repo, snapshot, worktree.id, landed=has_all))
+    store.swap(lambda snapshot: _freed(repo, snapshot, worktree.id, landed=bool(how)))
     take_away(repo, locks)
     branch = head.branch.removeprefix(HEADS)
     elsewhere = any(head_of(repo, one.git_dir).branch == head.branch for one in worktrees(repo))
     ours = branch in made_branches(repo)
-    if branch and landed and head.branch != base.ref and not elsewhere and ours:
+    if branch and whole and head.branch != base.ref and not elsewhere and ours:
         repo.git("update-ref", "-d", head.branch, head.commit)
         note_gone(repo, branch)
         return Removed(worktree.top, branch, "")
     why = "another worktree has it checked out" if elsewhere else "base does not have all of it"
-    if has_all and not elsewhere:
-        by_hand = f"git branch {'-d' if landed else '-D'} {shell_word(branch)}"
+    if how and not elsewhere:
+        by_hand = f"git branch {'-d' if whole else '-D'} {shell_word(branch)}"
         why = (
-            f"agentsync did not make it ({by_hand})" if landed else f"base has its changes, not its commits ({by_hand})"
+            f"agentsync did not make it ({by_hand})" if whole else f"base has its changes, not its commits ({by_hand})"
         )
     return Removed(worktree.top, "", f"branch {branch} stays: {why}" if branch else "")
 
 
-def _require_removable(repo: Repo, worktree: Worktree, *, force: bool) -> None:
+def _keep_changes(repo: Repo, worktree: Worktree, *, force: bool) -> None:
+    """Keep uncommitted changes for `rescue` before they go.
+
+    Raises RefusedError where they cannot be kept and would be given up.
+    """
+    try:
+        keep_snapshot(repo, worktree.id)
+    except (AgentsyncError, OSError) as error:
+        if force:
+            what = f"the uncommitted changes of {worktree.top} cannot be kept for `agentsync rescue`"
+            raise RefusedError(what, reason_of(error), f"git -C {shell_word(worktree.top)} status") from error
+
+
+def require_removable(repo: Repo, worktree: Worktree, *, force: bool) -> None:
+    """Raise RefusedError where something would be lost, or this is the main worktree or the one that we are in."""
     if worktree.id == MAIN_WORKTREE:
         raise RefusedError("the main worktree stays", "only linked worktrees are removed", "agentsync worktree list")
     if worktree.git_dir == repo.git_dir:
@@ -112,7 +129,11 @@ def _require_removable(repo: Repo, worktree: Worktree, *, force: bool) -> None:
         what = f"another worktree lies inside {worktree.top}"
         raise RefusedError(what, inside[0], f"agentsync worktree remove {shell_word(inside[0])}")
     words = ("status", "--porcelain", "-z", "--untracked-files=normal", "--ignore-submodules=none")
-    dirty = git_elsewhere(repo.environ, worktree.top, *words, ok=()).out
+    asked = git_elsewhere(repo.environ, worktree.top, *words, ok=())
+    if asked.code and not force:
+        why = one_line(asked.err.decode("utf-8", "replace"), 200)
+        raise RefusedError(f"{worktree.top} cannot be read", why, f"git -C {shell_word(worktree.top)} status")
+    dirty = asked.out
     if dirty and not force:
         count = len([row for row in dirty.split(b"\0") if row])
         first = one_line(dirty.split(b"\0")[0][3:].decode("utf-8", "replace"), 80)
