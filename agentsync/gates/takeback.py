@@ -162,14 +162,20 @@ def _message(scene: Scene, commit: str) -> str:
 
 
 def _authors(scene: Scene, history: Sequence[Past]) -> dict[str, str]:
-    """Whose each commit is: the agent's that its trailer names, else its committer's."""
-    return {past.id: _author(scene, past) for past in history}
+    """Whose each commit is: the agent's that its trailer names; of others, an agent's own until base has them."""
+    landed: set[str] = set()
+    if not scene.holder.is_human:
+        for tip in scene.rules.base.commits:
+            landed |= scene.ancestry.contained(tip, [past.id for past in history])
+    return {past.id: _author(scene, past, landed=scene.holder.is_human or past.id in landed) for past in history}
 
 
-def _author(scene: Scene, past: Past) -> str:
+def _author(scene: Scene, past: Past, *, landed: bool) -> str:
     for line in reversed(past.message.split("\n")):
         if line.startswith("Agent: "):
             return line.removeprefix("Agent: ").strip()
+    if not landed:
+        return _self(scene)
     header = (scene.cat.read(past.id.encode()) or b"").partition(b"\n\n")[0].decode("utf-8", "replace")
     committer = next((line for line in header.split("\n") if line.startswith("committer ")), "")
     return committer.removeprefix("committer ").rpartition(">")[0]
