@@ -179,10 +179,14 @@ def test_only_a_version_left_behind_is_taken_back(versions: list[int], goal: int
 
 def test_a_message_that_names_a_commit_goes_back_on_purpose() -> None:
     taken = TakenBack(b"p", ("a" * 40,))
-    assert on_purpose(f'Revert "x"\n\nThis reverts commit {"a" * 40}.\n', taken)
-    assert on_purpose(f'Revert "x"\n\nThis reverts commit {"a" * 12}.\n', taken)
-    assert not on_purpose(f'Revert "x"\n\nThis reverts commit {"b" * 40}.\n', taken)
-    assert not on_purpose("This reverts commit a.", taken)
+    side = Past("c" * 40, [change(b"p", 1, 2)], "")  # what a merge brought
+    assert on_purpose(f'Revert "x"\n\nThis reverts commit {"a" * 40}.\n', taken, [])
+    assert on_purpose(f'Revert "x"\n\nThis reverts commit {"a" * 12}.\n', taken, [])
+    assert on_purpose(f'Revert "x"\n\nThis reverts commit {"c" * 40}.\n', taken, [side])
+    other = Past("b" * 40, [change(b"q", 1, 2)], "")
+    assert not on_purpose(f'Revert "x"\n\nThis reverts commit {"b" * 40}.\n', taken, [side, other])
+    assert on_purpose(f'Revert "x"\n\nThis reverts commit {"b" * 40}.\n', taken, [side]), "from long before"
+    assert not on_purpose("This reverts commit a.", taken, [])
 
 
 def test_ones_own_versions_are_ones_own() -> None:

@@ -100,7 +100,7 @@ def _by_steps(scene: Scene, steps: Sequence[Transition]) -> list[Finding]:
         if not taken or _judged_before(scene, step):
             continue
         message = _message(scene, step.commit)
-        taken = others([one for one in taken if not on_purpose(message, one)], authors, _self(scene))
+        taken = others([one for one in taken if not on_purpose(message, one, history)], authors, _self(scene))
         if taken:
             found.append(_finding(scene, taken, history))
     return found
@@ -138,7 +138,7 @@ def _by_merge(scene: Scene, step: Transition) -> list[Finding]:
         authors = _authors(scene, history)
         rows = [TakenBack(path, _touching(history, path)) for path in paths]
         taken = others([one for one in rows if one.commits], authors, _self(scene))
-        if taken and not any(on_purpose(_message(scene, step.commit), one) for one in taken):
+        if taken and not any(on_purpose(_message(scene, step.commit), one, history) for one in taken):
             found.append(_finding(scene, taken, history))
     return found
 

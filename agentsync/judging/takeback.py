@@ -49,9 +49,16 @@ def taken_back(changes: Sequence[Change], history: Sequence[Past]) -> list[Taken
     return found
 
 
-def on_purpose(message: str, taken: TakenBack) -> bool:
-    """Whether a commit's message names one of the commits that it takes back, as `git revert` does."""
-    return any(commit.startswith(word) for word in _named(message) for commit in taken.commits)
+def on_purpose(message: str, taken: TakenBack, history: Sequence[Past]) -> bool:
+    """Whether a commit's message names a commit that changed the path before, as `git revert` does.
+
+    That may be one that a merge brought, which is not itself the newest change of the path, or one from before the
+    history that was read.
+    """
+    touching = {past.id for past in history if any(change.path == taken.path for change in past.changes)}
+    known = {past.id for past in history} | set(taken.commits)
+    named = [(word, [commit for commit in known if commit.startswith(word)]) for word in _named(message)]
+    return any(not found or set(found) & (touching | set(taken.commits)) for _, found in named)
 
 
 def _named(message: str) -> list[str]:
