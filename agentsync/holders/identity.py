@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-
 class Holder(NamedTuple):
     """An agent (or a person, `human:<name>`) in one worktree: what locks, claims and numbers belong to."""
 
