@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     Value = str | int | list[str]
     Record = dict[str, Value]
 
+LONGEST = 30 * 86400  # seconds: no lease is longer, whoever wrote it
+
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _UNESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t", "r": "\r"}
 

@@ -246,10 +246,8 @@ def test_a_setting_that_reads_no_migration_is_an_error(main: Tree, setting: str)
     path = "" if "path" in setting else 'path = "ops"\n'
     main.write("agentsync.toml", main.read("agentsync.toml") + f"\n[[migrations]]\n{path}{setting}\n")
     main.ok("add", ".")
-    main.git("commit", "-qm", "config")
-    done = main.sync("migration", "list")
-    assert done.code == 2
-    assert "migrations." in done.err
+    assert "migrations." in main.refused("commit", "-qm", "config").err
+    assert main.sync("migration", "list").code == 0
 
 
 def test_two_heads_do_not_get_onto_base(main: Tree) -> None:

@@ -7,6 +7,7 @@ value of the wrong kind is left out by whoever reads; a lease that is longer tha
 from __future__ import annotations
 
 from agentsync.lean import TYPE_CHECKING
+from agentsync.record import LONGEST
 from agentsync.state.paths import CHAIN, CHAINS, LANDING, LOCK, LOCKS, TASKS, from_state, path_from_text, to_state
 from agentsync.state.paths import path_to_text as _text_of_path
 
@@ -25,7 +26,6 @@ PHASE = b"phase.toml"
 HUMAN = "human:"
 MAX_NAME = 64
 PHASES = ("parallel", "integration", "testing")
-LONGEST = 30 * 86400  # seconds: no lease is longer, whoever wrote it
 _AHEAD = 86400  # seconds that another's clock may go before ours
 _WAITERS_LONGEST = 3600  # a waiter says again and again that it waits
 _LAST = 1 << 34  # a time after this one cannot be shown
