@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     Value = str | int | list[str]
     Record = dict[str, Value]
 
+LONGEST = 30 * 86400  # seconds: no lease is longer, whoever wrote it
+
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _UNESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t", "r": "\r"}
 
@@ -58,7 +60,10 @@ def _unquote(word: str) -> str:
             continue
         width = {"u": 4, "U": 8}.get(part[0], 0)
         if width:
-            out.append(chr(int(part[1 : 1 + width], 16)) + part[1 + width :])
+            code = int(part[1 : 1 + width], 16)
+            if 0xD800 <= code <= 0xDFFF:
+                raise ValueError(part)
+            out.append(chr(code) + part[1 + width :])
         else:
             out.append(_UNESCAPES[part[0]] + part[1:])
         index += 1
@@ -87,7 +92,7 @@ def load(data: bytes) -> Record:
                     items = fresh if word == "[" else None
                 else:
                     record[key] = _unquote(word) if word.startswith('"') else int(word)
-    except (ValueError, KeyError, IndexError) as error:
+    except (ValueError, KeyError, IndexError, OverflowError) as error:
         raise DamagedError(f"a record cannot be read: {data[:60]!r}") from error
     return record
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from conftest import Tree
 
@@ -244,10 +246,8 @@ def test_a_setting_that_reads_no_migration_is_an_error(main: Tree, setting: str)
     path = "" if "path" in setting else 'path = "ops"\n'
     main.write("agentsync.toml", main.read("agentsync.toml") + f"\n[[migrations]]\n{path}{setting}\n")
     main.ok("add", ".")
-    main.git("commit", "-qm", "config")
-    done = main.sync("migration", "list")
-    assert done.code == 2
-    assert "migrations." in done.err
+    assert "migrations." in main.refused("commit", "-qm", "config").err
+    assert main.sync("migration", "list").code == 0
 
 
 def test_two_heads_do_not_get_onto_base(main: Tree) -> None:
@@ -300,3 +300,142 @@ def test_what_others_reserved_is_no_gap_and_frees_itself(goose: Tree) -> None:
     three.synced("migration", "next", "z")
     goose.synced("worktree", "remove", "three")
     assert "_z.sql" not in one.synced("migration", "list")
+
+
+def drizzle_tags(tree: Tree, *tags: str) -> None:
+    entries = [
+        {"idx": number, "version": "7", "when": 1700000000000 + number, "tag": tag, "breakpoints": True}
+        for number, tag in enumerate(tags)
+    ]
+    tree.write("drizzle/meta/_journal.json", json.dumps({"version": "7", "entries": entries}, indent=2))
+
+
+def drizzle_migration(tree: Tree, number: str, name: str, after: str, tables: list[str]) -> None:
+    tree.write(f"drizzle/{number}_{name}.sql", f"create table {name} (id int);\n")
+    facts = {"id": f"id-{name}", "prevId": after, "version": "7", "tables": {table: {} for table in tables}}
+    tree.write(f"drizzle/meta/{number}_snapshot.json", json.dumps(facts, indent=2))
+
+
+@pytest.fixture
+def drizzle(main: Tree) -> Tree:
+    """Base with one drizzle migration, the worktree `one` with a second, and `two` with another of that number."""
+    drizzle_migration(main, "0000", "init", "none", ["init"])
+    drizzle_tags(main, "0000_init")
+    main.ok("add", ".")
+    main.ok("commit", "-qm", "init")
+    for agent, name in (("one", "orders"), ("two", "users")):
+        tree = main.worktree(agent)
+        drizzle_migration(tree, "0001", name, "id-init", ["init", name])
+        drizzle_tags(tree, "0000_init", f"0001_{name}")
+        tree.ok("add", ".")
+    Tree(main.path.parent / "one", main.environ).ok("commit", "-qm", "orders")
+    return Tree(main.path.parent / "two", main.environ)
+
+
+@pytest.mark.parametrize("typed", ["all of it", "the last command", "git mv alone, then the next refusal"])
+def test_a_number_that_a_journal_names_is_moved_whole(drizzle: Tree, main: Tree, typed: str) -> None:
+    command = drizzle.refused("commit", "-qm", "users").err.strip().splitlines()[-1].strip()
+    first, _, second = command.partition(" && ")
+    assert first == "git mv drizzle/0001_users.sql drizzle/0002_users.sql"
+    assert second == "agentsync migration renumber"
+    if typed == "all of it":
+        assert drizzle.run("sh", "-c", command).code == 0
+    elif typed == "the last command":
+        assert drizzle.run("sh", "-c", second).code == 0
+    else:
+        assert drizzle.run("sh", "-c", first).code == 0
+        done = drizzle.refused("commit", "-qm", "users")
+        assert "the journal names it, and it is not there" in done.err
+        assert drizzle.run("sh", "-c", done.err.strip().splitlines()[-1]).code == 0
+    assert drizzle.synced("migration", "renumber", "--dry-run") == ""
+    drizzle.ok("commit", "-qm", "users")
+    main.synced("integrate", "one")
+    drizzle.synced("sync")
+    journal = json.loads(drizzle.read("drizzle/meta/_journal.json"))
+    assert [entry["tag"] for entry in journal["entries"]] == ["0000_init", "0001_orders", "0002_users"]
+    assert json.loads(drizzle.read("drizzle/meta/0002_snapshot.json"))["prevId"] == "id-orders"
+    assert drizzle.ok("status", "--porcelain") == ""
+
+
+def test_two_refusals_at_once_get_two_numbers(goose: Tree) -> None:
+    one, two = goose.worktree("one"), goose.worktree("two")
+    for number in (3, 4):
+        assert one.commit(f"db/migrations/0000{number}_users.sql", "-- +goose Up\n").code == 0
+        two.write(f"db/migrations/0000{number}_orders.sql", "-- +goose Up\n")
+    two.ok("add", ".")
+    commands = [line for line in two.refused("commit", "-qm", "x").err.splitlines() if "git mv" in line]
+    assert len(commands) == 2
+    for command in commands:
+        assert two.run("sh", "-c", command).code == 0
+    two.ok("commit", "-qm", "x")
+    assert two.ok("ls-files", "db/migrations/*_orders.sql").split() == [
+        "db/migrations/00005_orders.sql",
+        "db/migrations/00006_orders.sql",
+    ]
+
+
+def test_a_refused_number_before_a_free_one_moves_both(goose: Tree) -> None:
+    """Moved alone, it would run after the one that builds on it."""
+    one, two = goose.worktree("one"), goose.worktree("two")
+    assert one.commit("db/migrations/00003_users.sql", "-- +goose Up\n").code == 0
+    two.write("db/migrations/00003_first.sql", "-- +goose Up\n-- first\n")
+    two.write("db/migrations/00004_second.sql", "-- +goose Up\n-- second\n")
+    two.ok("add", ".")
+    command = two.refused("commit", "-qm", "x").err.strip().splitlines()[-1]
+    assert command.strip() == "agentsync migration renumber"
+    assert two.run("sh", "-c", command).code == 0
+    two.ok("commit", "-qm", "x")
+    assert "db/migrations/00004_first.sql" in two.ok("ls-files")
+    assert "db/migrations/00005_second.sql" in two.ok("ls-files")
+
+
+def test_a_pair_gets_one_number(main: Tree) -> None:
+    for kind in ("up", "down"):
+        main.write(f"db/migrations/0001_a.{kind}.sql", "--\n")
+    main.ok("add", ".")
+    main.ok("commit", "-qm", "a")
+    one = main.worktree("one")
+    for kind in ("up", "down"):
+        one.write(f"db/migrations/0001_b.{kind}.sql", "--\n")
+    one.ok("add", ".")
+    commands = [line for line in one.refused("commit", "-qm", "b").err.splitlines() if "git mv" in line]
+    for command in commands:
+        assert one.run("sh", "-c", command).code == 0
+    one.ok("commit", "-qm", "b")
+    assert one.ok("ls-files", "db/migrations/*_b.*").split() == [
+        "db/migrations/0002_b.down.sql",
+        "db/migrations/0002_b.up.sql",
+    ]
+    assert one.run("sh", "-c", "agentsync migration next add_users | xargs touch").code == 0
+    assert (one.path / "db/migrations/0003_add_users.down.sql").exists()
+
+
+def test_changes_that_are_not_staged_stop_a_renumbering(drizzle: Tree) -> None:
+    drizzle.refused("commit", "-qm", "users")
+    before = drizzle.read("drizzle/0001_users.sql") + "-- more\n"
+    drizzle.write("drizzle/0001_users.sql", before)
+    done = drizzle.sync("migration", "renumber")
+    assert done.code == 1
+    assert "changes that are not staged are in the way" in done.err
+    assert drizzle.read("drizzle/0001_users.sql") == before
+    assert drizzle.run("sh", "-c", done.err.strip().splitlines()[-1]).code == 0
+    drizzle.synced("migration", "renumber")
+    assert drizzle.read("drizzle/0002_users.sql") == before
+
+
+def test_the_path_of_a_migration_that_is_a_folder_can_be_made(main: Tree) -> None:
+    main.write("prisma/migrations/20260101000000_a/migration.sql", "--\n")
+    main.write("prisma/migrations/migration_lock.toml", 'provider = "postgresql"\n')
+    main.ok("add", ".")
+    main.ok("commit", "-qm", "a")
+    assert main.run("sh", "-c", 'touch "$(agentsync migration next add_users)"').code == 0
+    assert len(list((main.path / "prisma/migrations").glob("*_add_users/migration.sql"))) == 1
+
+
+def test_check_says_why_a_sync_would_stop(drizzle: Tree) -> None:
+    drizzle_tags(drizzle, "0000_init")
+    drizzle.ok("add", ".")
+    drizzle.unhooked("commit", "-qm", "without its line in the journal")
+    done = drizzle.sync("migration", "check")
+    assert done.code == 1
+    assert "_journal.json of the branch does not name 0001_users" in done.out

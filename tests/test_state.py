@@ -75,13 +75,13 @@ def put(store: Store, place: bytes, who: str) -> bool:
 
 def test_records_come_back_and_go(shared: Path) -> None:
     store = store_at(shared)
-    assert store.snapshot().get(b"locks/a/.lock") is None
-    assert put(store, b"locks/a/.lock", "ada")
-    assert not put(store, b"locks/a/.lock", "bob")
-    assert put(store, b"locks/a/b/.lock", "bob")
-    assert [place for place, _ in store.snapshot().walk(b"locks")] == [b"locks/a/.lock", b"locks/a/b/.lock"]
-    store.swap(lambda _: Change("drop", "ada", {b"locks/a/.lock": None, b"locks/a/b/.lock": None}))
-    assert list(store.snapshot().walk(b"locks")) == []
+    assert store.snapshot().get(b"held/a/.lock") is None
+    assert put(store, b"held/a/.lock", "ada")
+    assert not put(store, b"held/a/.lock", "bob")
+    assert put(store, b"held/a/b/.lock", "bob")
+    assert [place for place, _ in store.snapshot().walk(b"held")] == [b"held/a/.lock", b"held/a/b/.lock"]
+    store.swap(lambda _: Change("drop", "ada", {b"held/a/.lock": None, b"held/a/b/.lock": None}))
+    assert list(store.snapshot().walk(b"held")) == []
     assert subprocess.run(["git", f"--git-dir={store.path}", "fsck", "--strict"], check=False).returncode == 0
 
 
@@ -150,7 +150,7 @@ def _racer(shared: str, me: int, resources: int, results: str) -> None:
     store = Store(shared, hermetic_environment(Path(shared).parent))
     order = list(range(resources))
     random.Random(me).shuffle(order)
-    won = [number for number in order if put(store, b"locks/%d/.lock" % number, f"p{me}")]
+    won = [number for number in order if put(store, b"held/%d/.lock" % number, f"p{me}")]
     Path(results, f"{me}").write_text(" ".join(map(str, won)))
 
 

@@ -17,6 +17,7 @@ from agentsync.locks.model import Target
 from agentsync.locks.query import Held, all_locks
 from agentsync.locks.say import missing_lines, show_target, target_word, touch_line
 from agentsync.locks.targets import target_of
+from agentsync.record import LONGEST
 from agentsync.tasks.claims import all_claims
 from agentsync.text import one_line, parse_duration, quoted, shell_word, show_duration, show_time
 
@@ -64,6 +65,11 @@ def run_lock(paths: tuple[str, ...], options: LockOptions) -> int:
     here = open_here(options.agent)
     targets = tuple(dict.fromkeys(target_of(here.repo, word, here.folder) for word in paths))
     seconds = _seconds(options.lease) if options.lease else here.rules.config.number("locks.lease")
+    if seconds > LONGEST:
+        longest = show_duration(LONGEST)
+        raise UsageError(
+            f"no lease is longer than {longest}", "a lock that is used is renewed", "agentsync lock --help"
+        )
     mine = [claim.id for claim in all_claims(here.store.snapshot()) if claim.holder == here.holder and not claim.done]
     request = Request(here.holder, targets, seconds, one_line(options.reason), task=mine[0] if len(mine) == 1 else "")
     grant = _take_in_line(here, request, _seconds(wait)) if wait else take(here.repo, here.store, here.rules, request)

@@ -30,6 +30,7 @@ from agentsync.overview import overview, screen_row
 from agentsync.phases.phase import current_phase
 from agentsync.setup.audit import audit
 from agentsync.setup.review import NOT_JUDGED, review, unsaved_settings
+from agentsync.state.restore import unfit
 from agentsync.tasks.claims import live_claims
 from agentsync.text import one_line, quoted, shell_path, show_path, show_time
 
@@ -63,13 +64,18 @@ def status(path: str, only_new: bool, as_json: bool, agent: str) -> int:
 
 def _screen(here: Here, *, as_json: bool) -> int:
     snapshot = here.store.snapshot()
+    left_out = len(unfit(here.store))
+    if left_out:
+        narrate(f"agentsync: warning: {left_out} records of the state cannot be believed: agentsync doctor --fix")
     facts = overview(here.repo, here.rules, snapshot)
     if as_json:
-        answer_json({"base": here.rules.base.name, "phase": current_phase(snapshot).name,
+        answer_json({"base": here.rules.base.name, "phase": current_phase(snapshot).name, "left_out": left_out,
                      "worktrees": [fact._asdict() for fact in facts]})  # fmt: skip
         return 0
     base = here.rules.base
     shown = base.name if base.newest_name == base.name else f"{base.name} (at {base.newest_name})"
+    if not base.name:
+        shown = "unknown (git config agentsync.base main)"
     held = sum(one.live for one in all_locks(here.repo, snapshot))
     claims = sum(not claim.done for claim in live_claims(here.repo, base, snapshot))
     phase = current_phase(snapshot)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from agentsync.cli.here import Here, open_here
@@ -15,6 +17,7 @@ from agentsync.migrations.numbers import reservations, reserve_next
 from agentsync.migrations.renumber import renumbering, told
 from agentsync.migrations.rules import problems
 from agentsync.migrations.series import Series, all_series, base_paths, elsewhere, paths_in, show_series
+from agentsync.migrations.staged import renumber_staged
 from agentsync.text import one_line, shell_word
 
 
@@ -29,8 +32,7 @@ def _series(here: Here, words: tuple[str, ...]) -> tuple[Series, str]:
     if not known:
         raise UsageError(
             "no migrations found here",
-            "a directory of them can be named in agentsync.toml",
-            '[[migrations]] path = "db/migrations"',
+            'name their directory in agentsync.toml: [[migrations]] path = "db/migrations"',
         )
     if len(words) == 1:
         if len(known) > 1:
@@ -61,12 +63,15 @@ def next_(words: tuple[str, ...], as_json: bool, agent: str) -> int:
     \b
     Example:
       touch "$(agentsync migration next add_users)"
+      agentsync migration next add_users | xargs touch     a pair of up and down files
     """
     if len(words) > 2:
         raise UsageError("too many words", "a series and a name", "agentsync migration next db/migrate add_users")
     here = open_here(agent)
     series, name = _series(here, words)
     paths = reserve_next(here.repo, here.store, here.rules, here.holder, series, name)
+    for path in paths:  # a layout of folders has one for each migration, and no tool makes it
+        os.makedirs(os.path.dirname(os.path.join(here.repo.top, path)), exist_ok=True)
     if as_json:
         answer_json({"series": series.folder, "layout": series.layout.name, "paths": paths})
         return 0
@@ -117,12 +122,23 @@ def check(as_json: bool, agent: str) -> int:
         brought = {series.name_of(path) for path in set(paths_in(here.repo, "HEAD", series.folder)) - base} - {""}
         wrong = problems(series.layout, brought, series.migrations(base), {}, landing=True)
         found += [(f"{series.folder}/{one.name}", one.why) for one in wrong]
+    found += _no_plan(here) if not found else []
     if as_json:
         answer_json({"problems": [{"path": path, "why": why} for path, why in found]})
     else:
         for path, why in found:
             answer(f"{path}: {why}")
     return 1 if found else 0
+
+
+def _no_plan(here: Here) -> list[tuple[str, str]]:
+    """Why `sync` would stop at the migrations, though their numbers are right."""
+    try:
+        _, tip = newest_base(here.repo, here.rules)
+        renumbering(here.repo, here.rules, tip, head_of(here.repo).commit, landing=False)
+    except RefusedError as error:
+        return [(error.what, error.why)]
+    return []
 
 
 @migration.command()
@@ -132,17 +148,20 @@ def check(as_json: bool, agent: str) -> int:
 def renumber(dry_run: bool, as_json: bool, agent: str) -> int:
     """Let this branch's migrations follow base's: files, pairs, dependencies, and what names them elsewhere.
 
+    What is staged is renumbered in the index and the work tree, to be committed; what is committed, in a commit.
     Planned on the merge with base and verified there; landed migrations never change. Where base is not merged here
     yet, `agentsync sync` does both in one step. Doing it again changes nothing.
     """
     here = open_here(agent)
     name, tip = newest_base(here.repo, here.rules)
     head = head_of(here.repo).commit
-    rows = told(renumbering(here.repo, here.rules, tip, head, landing=False))
+    rows = renumber_staged(here.repo, here.rules, tip, dry_run=dry_run)
+    staged = bool(rows)
+    rows = rows or told(renumbering(here.repo, here.rules, tip, head, landing=False))
     if as_json and dry_run:
         answer_json({"base": name, "moves": [list(row) for row in rows]})
         return 0
-    if rows and not dry_run:
+    if rows and not staged and not dry_run:
         if not is_ancestor(here.repo, tip, head):
             what = f"this branch lacks some of {one_line(name, 80)}, which its migrations must follow"
             raise RefusedError(what, "bring it in, which renumbers too", "agentsync sync")

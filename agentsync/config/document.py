@@ -58,7 +58,9 @@ def settings_page() -> str:
         "`agentsync.toml` in the repository's root, or `[tool.agentsync]` in pyproject.toml.",
         "Gates read **base's** file (its upstream's, unless the local base contains that), so a branch can neither",
         "lack nor loosen it; until base has one, the copy that `init` made counts. Unknown keys and wrong types are",
-        "errors that name the line. Editors know it by [its JSON schema](agentsync.schema.json).",
+        "errors that name the line: refused at the commit that brings them, named by `doctor` and `check`; where base has",
+        "one, the settings before it stay in force. Patterns are gitignore's, read as git reads them; no lease is longer",
+        "than 30 days. Editors know the file by [its JSON schema](agentsync.schema.json).",
         "",
         "| key | default | |",
         "|---|---|---|",
@@ -66,8 +68,9 @@ def settings_page() -> str:
     lines += [f"| `{one.key}` | {_shown(one.default)} | {one.comment} |" for one in SETTINGS]
     lines += [
         "",
-        "Base is the branch that `init` found or was told (`git config agentsync.base`), else the upstream's default",
-        "branch, else `main` or `master`.",
+        "Base is the branch that `init` found or was told (`git config agentsync.base`), else the remote's default",
+        "branch, else `main` or `master`; never the branch that happens to be checked out. Where nobody can tell, `check`,",
+        "`init` and `doctor` say so.",
         "",
         "## Profiles",
         "",

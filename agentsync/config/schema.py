@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from agentsync.errors import ConfigError
 from agentsync.lean import TYPE_CHECKING, NamedTuple
-from agentsync.text import parse_duration, quoted
+from agentsync.record import LONGEST
+from agentsync.text import parse_duration, quoted, show_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,9 +144,12 @@ def check_value(setting: Setting, value: object) -> Value:
         raise _problem(setting.key, value, "a whole number, 0 or more")
     if setting.kind == "duration":
         try:
-            return value if isinstance(value, int) and value is not True else parse_duration(str(value))
+            seconds = value if isinstance(value, int) and value is not True else parse_duration(str(value))
         except ValueError:
             raise _problem(setting.key, value, 'a duration such as "90s", "15m" or "2h"') from None
+        if setting.key.endswith(".lease") and seconds > LONGEST:
+            raise _problem(setting.key, value, f"at most {show_duration(LONGEST)}")
+        return seconds
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return [str(item) for item in value]
     raise _problem(setting.key, value, "a list of patterns in quotes")

@@ -6,13 +6,13 @@ from agentsync.errors import UsageError
 from agentsync.git.repo import MAIN_WORKTREE
 from agentsync.holders.tools import agent_variable, variable_in_sh
 from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.state.records import HUMAN as HUMAN
+from agentsync.state.records import MAX_NAME as MAX_NAME
+from agentsync.state.records import is_agent, is_plain
 from agentsync.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-HUMAN = "human:"
-MAX_NAME = 64
 
 
 class Holder(NamedTuple):
@@ -60,17 +60,12 @@ def no_person_in_sh() -> str:
     return variable_in_sh() + f"${{AGENTSYNC_AGENT##{HUMAN}*}}"
 
 
-def _is_plain(char: str) -> bool:
-    return char.isalnum() or char in "._-"
-
-
 def validate_agent(name: str, source: str) -> str:
     """`name` when it can name an agent: letters, digits, `.`, `_` and `-`, at most 64, first a letter or digit.
 
     Raises UsageError otherwise.
     """
-    bare = name.removeprefix(HUMAN)
-    if bare and len(name) <= MAX_NAME and bare[0].isalnum() and all(_is_plain(char) for char in bare):
+    if is_agent(name):
         return name
     raise UsageError(
         f"{quoted(name, 80)} cannot be an agent's name",
@@ -81,7 +76,7 @@ def validate_agent(name: str, source: str) -> str:
 
 def escape_name(text: str) -> str:
     """A name made from any text, such as git's `user.name`; never refused."""
-    clean = "".join(char if _is_plain(char) else "-" for char in text.strip())[: MAX_NAME - len(HUMAN)].strip("-.")
+    clean = "".join(char if is_plain(char) else "-" for char in text.strip())[: MAX_NAME - len(HUMAN)].strip("-.")
     return clean if clean and clean[0].isalnum() else "someone"
 
 

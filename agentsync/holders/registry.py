@@ -12,12 +12,11 @@ from agentsync.holders.identity import Holder, agent_name
 from agentsync.holders.machine import Machine, machine_of, machine_record, this_machine
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.record import number_of, text_of
+from agentsync.state.records import AGENTS
 from agentsync.state.store import Change, Snapshot, Store
 
 if TYPE_CHECKING:
     from agentsync.record import Record
-
-ROOM = b"agents"
 
 
 class Registered(NamedTuple):
@@ -72,7 +71,7 @@ def acting_holder(repo: Repo, option: str = "") -> Holder:
 
 def record_place(holder: Holder) -> bytes:
     """Where the state keeps a holder."""
-    return ROOM + b"/" + holder.key.encode("utf-8", "replace") + b".toml"
+    return AGENTS + b"/" + holder.key.encode("utf-8", "replace") + b".toml"
 
 
 def check_in(repo: Repo, store: Store, holder: Holder) -> None:
@@ -146,7 +145,7 @@ def last_seen(common_dir: str, worktree: str) -> float:
 
 def registered(snapshot: Snapshot) -> list[Registered]:
     """Every holder that the state knows."""
-    return [_parse(record) for _, record in snapshot.walk(ROOM)]
+    return [_parse(record) for _, record in snapshot.walk(AGENTS)]
 
 
 def registration_of(snapshot: Snapshot, holder: Holder) -> Registered | None:

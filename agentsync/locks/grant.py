@@ -21,14 +21,13 @@ from agentsync.locks.say import in_line_lines, missing_lines, refusal_lines, tou
 from agentsync.locks.touching import Touch, touching
 from agentsync.record import list_of, number_of, text_of
 from agentsync.state.journal import record_event
+from agentsync.state.records import WAITERS
 from agentsync.state.store import Change, Snapshot, Store
 from agentsync.text import shell_path, shell_word, show_path
 
 if TYPE_CHECKING:
     from agentsync.config.load import InForce
     from agentsync.record import Record
-
-WAITERS = b"waiters"
 
 
 class Request(NamedTuple):

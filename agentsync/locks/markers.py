@@ -64,7 +64,7 @@ def show_all(repo: Repo, rules: InForce, snapshot: Snapshot) -> None:
 def _put(repo: Repo, top: str, lock: Lock) -> None:
     path = os.path.join(os.fsencode(top), lock.target.name)
     marker = marker_file(top, lock.target.name)
-    if not os.path.lexists(path) or os.path.islink(os.path.dirname(path)) or is_hand_made(marker):
+    if not os.path.lexists(path) or not _is_reached(top, lock.target.name) or is_hand_made(marker):
         return
     if not _ignored(repo, top, lock.target.name):
         return
@@ -77,6 +77,12 @@ def _put(repo: Repo, top: str, lock: Lock) -> None:
         os.replace(aside, marker)
     except OSError:
         return
+
+
+def _is_reached(top: str, path: bytes) -> bool:
+    """Whether a path's folder lies in the worktree itself: a link above it may lead anywhere."""
+    folder, whole = os.path.dirname(path), os.path.realpath(os.fsencode(top))
+    return os.path.realpath(os.path.join(whole, folder)) == os.path.join(whole, folder).rstrip(b"/")
 
 
 def _excluded(repo: Repo) -> bool:
@@ -109,7 +115,8 @@ def take_away(repo: Repo, locks: Sequence[Lock]) -> None:
     for _, top in recent_tops(repo):
         for lock in locks:
             marker = marker_file(top, lock.target.name)
-            if not lock.target.is_resource and read_line(os.fsdecode(marker)) == HEADER:
+            ours = not lock.target.is_resource and _is_reached(top, lock.target.name)
+            if ours and read_line(os.fsdecode(marker)) == HEADER:
                 _remove(marker)
 
 
@@ -123,7 +130,7 @@ def _remove(marker: bytes) -> None:
 def take_away_hand_made(repo: Repo, path: bytes) -> None:
     """Remove the hand-made markers of a path, wherever they lie."""
     for _, top in recent_tops(repo):
-        if is_hand_made(marker_file(top, path)):
+        if is_hand_made(marker_file(top, path)) and _is_reached(top, path):
             _remove(marker_file(top, path))
 
 

@@ -6,11 +6,11 @@ from agentsync.holders.identity import Holder
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.record import list_of, number_of, text_of
 from agentsync.state.paths import CHAIN, CHAINS, LOCK, LOCKS, path_from_text, path_to_text, room_of, to_state
+from agentsync.state.records import RESOURCES as RESOURCES
 
 if TYPE_CHECKING:
     from agentsync.record import Record
 
-RESOURCES = b"resources"
 _APART = " apart"
 ABSENT = "-"  # stands for "no such file" where a version's blob id would be
 

@@ -21,7 +21,7 @@ from agentsync.migrations.numbers import (
 )
 from agentsync.migrations.references import dangling_references
 from agentsync.migrations.rewriting.rewriter import is_numbered
-from agentsync.migrations.rules import Problem, missing_downs, problems
+from agentsync.migrations.rules import Problem, missing_downs, problems, stem
 from agentsync.migrations.series import Series, all_series, base_paths, elsewhere, paths_in, series_around, show_series
 from agentsync.text import shell_path, show_path
 
@@ -50,7 +50,7 @@ def judge_numbers(scene: Scene, move: Transition, ref: str, tree: str) -> Verdic
             continue
         landing = ref == scene.rules.base.ref
         found = _problems(scene, series, tree, (base, present, candidates), landing=landing)
-        findings += [_finding(scene, series, problem, present - base) for problem in found]
+        findings += _findings(scene, series, found, present - base)
         if not found and ref != scene.rules.base.ref:
             records |= _reserved(scene, series, list(brought))
     findings += _dangling_between_apps(scene, move, tree, [one for one in touched if one.layout.graph == "django"])
@@ -113,9 +113,30 @@ def _problems(
             for up, down in missing_downs(series.layout, present - base, present).items()
             if number_in(series.layout, series.name_of(up))
         ]
+    if series.layout.name == "drizzle":
+        found += _journal_problems(scene, series, present, tree)
     if series.layout.graph:
         found += _graph_problems(scene, series, (base, present), tree, landing=landing)
     return found
+
+
+def _journal_problems(scene: Scene, series: Series, present: set[str], tree: str) -> list[Problem]:
+    """Migrations that drizzle's journal names and that are not there, as after `git mv` alone."""
+    from agentsync.migrations.rewriting.drizzle import tags_in  # only drizzle has a journal
+
+    path = f"{series.folder}/meta/_journal.json"
+    known = [tag for commit in scene.rules.base.commits for tag in tags_in(_at(scene, commit, path))]
+    names = {series.name_of(one) for one in present}
+    why = "the journal names it, and it is not there; let all follow its number:"
+    return [
+        Problem(f"{tag}.sql", why, "agentsync migration renumber")
+        for tag in tags_in(_at(scene, tree, path))
+        if tag not in known and f"{tag}.sql" not in names
+    ]
+
+
+def _at(scene: Scene, tree: str, path: str) -> bytes:
+    return scene.cat.read(f"{tree}:{path}".encode("utf-8", "surrogateescape")) or b""
 
 
 def _held_elsewhere(
@@ -171,7 +192,7 @@ def _twins(series: Series, sources: Mapping[str, bytes], base: set[str]) -> list
         node = _node(series, path, sources[path])
         if node and by_id.setdefault(node.name, path) != path and path not in base:
             why = f"{series.name_of(by_id[node.name])} has the revision id {node.name} too: it needs one of its own"
-            found.append(Problem(series.name_of(path), why, f"$EDITOR {_word(path)}"))
+            found.append(Problem(series.name_of(path), why, f"${{EDITOR:-vi}} {_word(path)}"))
     return found
 
 
@@ -230,29 +251,52 @@ def _word(path: str) -> str:
     return shell_path(path.encode("utf-8", "surrogateescape"))
 
 
-def _finding(scene: Scene, series: Series, problem: Problem, brought: set[str]) -> Finding:
+def _findings(scene: Scene, series: Series, found: list[Problem], brought: set[str]) -> list[Finding]:
+    """What to say of each problem; several new numbers at once are several."""
+    free: dict[str, str] = {}
+    taken = []
+    if any(not problem.command for problem in found):
+        taken = taken_anywhere(scene.repo, scene.rules, scene.snapshot, series)
+    for problem in found:
+        number = number_in(series.layout, problem.name)
+        if not problem.command and number and stem(problem.name) not in free:
+            text = next_text(series.layout, taken)
+            free[stem(problem.name)] = text
+            fresh = number_in(series.layout, problem.name.replace(number.text, text, 1))
+            taken += [fresh] if fresh else []
+    whole = {stem(name) for name in series.migrations(brought)} <= free.keys()  # else they would change their order
+    return [_finding(series, problem, brought, free.get(stem(problem.name), ""), whole=whole) for problem in found]
+
+
+def _finding(series: Series, problem: Problem, brought: set[str], free: str, *, whole: bool) -> Finding:
     names = (problem.name, f"{problem.name}.py")  # a graph's names have no suffix
     path = next((path for path in sorted(brought) if series.name_of(path) in names), problem.name)
-    encoded = path.encode("utf-8", "surrogateescape")
-    lines = [f"migration {show_path(encoded)}: {problem.why}"]
-    number = number_in(series.layout, problem.name)
+    lines = [f"migration {_shown(path)}: {problem.why}"]
     if problem.command:
         lines.append(problem.command)
-    else:
-        free = next_text(series.layout, taken_anywhere(scene.repo, scene.rules, scene.snapshot, series))
+    elif free:
         lines.append(f"the next free number of {show_series(series)} is {free}:")
-        if number:
-            moved = problem.name.replace(number.text, free, 1)
-            target = f"{series.folder}/{moved}".lstrip("/") + path[len(f"{series.folder}/{problem.name}".lstrip("/")) :]
-            source = path
-            if series.layout.folders:
-                source, target = f"{series.folder}/{problem.name}", f"{series.folder}/{moved}"
-            words = (text.encode("utf-8", "surrogateescape") for text in (source, target))
-            lines.append(f"git mv {' '.join(shell_path(word) for word in words)}")
-        else:
-            folder = shell_path(series.folder.encode("utf-8", "surrogateescape"))
-            lines.append(f"agentsync migration next {folder} NAME")
-    return Finding("numbers", tuple(lines), encoded)
+        lines.append(_renumbering(series, problem.name, path, free, whole=whole))
+    else:
+        lines.append(f"a name that {series.layout.name} reads, with the next free number of {show_series(series)}:")
+        lines.append(f"agentsync migration next {_word(series.folder)} NAME")
+    return Finding("numbers", tuple(lines), path.encode("utf-8", "surrogateescape"))
+
+
+def _renumbering(series: Series, name: str, path: str, free: str, *, whole: bool) -> str:
+    """The command that gives a staged migration its new number, and all that names it."""
+    from agentsync.migrations.rewriting.table import is_plain  # only for a refusal
+
+    number = number_in(series.layout, name)
+    assert number is not None  # noqa: S101 (it has a free one to take)
+    moved = name.replace(number.text, free, 1)
+    start = f"{series.folder}/{name}".lstrip("/")
+    target = f"{series.folder}/{moved}".lstrip("/") + ("" if series.layout.folders else path[len(start) :])
+    move = f"git mv {_word(start if series.layout.folders else path)} {_word(target)}"
+    if whole and is_plain(series.layout):
+        return move
+    journalled = whole and series.layout.name == "drizzle"
+    return f"{move} && agentsync migration renumber" if journalled else "agentsync migration renumber"
 
 
 def _reserved(scene: Scene, series: Series, brought: list[str]) -> dict[bytes, Record | None]:

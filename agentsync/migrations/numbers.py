@@ -11,7 +11,7 @@ from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.migrations.layouts import Numbered, next_text, number_in, paths_for
 from agentsync.migrations.series import Series, base_paths, elsewhere, on_branches, paths_in
 from agentsync.record import number_of, text_of
-from agentsync.state.paths import path_to_text
+from agentsync.state import records
 from agentsync.state.store import Change, Snapshot, Store
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from agentsync.git.repo import Repo
     from agentsync.record import Record
 
-ROOM = b"numbers"
 LEASE = 24 * 3600  # seconds: a migration is written the day its number is asked for
 PROVISIONAL = 600  # seconds that a number taken by a commit holds without it: the commit may fail yet
 
@@ -39,7 +38,7 @@ class Reservation(NamedTuple):
 
 def series_room(series: Series) -> bytes:
     """Where the state keeps a series' numbers."""
-    return ROOM + b"/" + path_to_text(series.folder.encode("utf-8", "surrogateescape")).replace("/", "%2F").encode()
+    return records.series_room(series.folder.encode("utf-8", "surrogateescape"))
 
 
 def reservation_place(series: Series, key: tuple[int, ...]) -> bytes:
@@ -125,7 +124,7 @@ def reserved_by(snapshot: Snapshot, worktree: str) -> list[bytes]:
     """The reservations by command of a worktree's holders, as places of the state."""
     return [
         place
-        for place, record in snapshot.walk(ROOM)
+        for place, record in snapshot.walk(records.NUMBERS)
         if text_of(record, "worktree") == worktree and not number_of(record, "by_commit")
     ]
 
@@ -172,9 +171,9 @@ def reserve_next(repo: Repo, store: Store, rules: InForce, holder: Holder, serie
             return None
         now = int(time.time())
         record = reservation_record(Reservation(number, series.name_of(paths[0]), holder, now, now + LEASE))
-        records: dict[bytes, Record | None] = dict.fromkeys(_landed_places(snapshot, series, landed))
-        records[reservation_place(series, key.key)] = record
-        return Change(f"reserve {number} of {series.folder}", holder.key, records)
+        changed: dict[bytes, Record | None] = dict.fromkeys(_landed_places(snapshot, series, landed))
+        changed[reservation_place(series, key.key)] = record
+        return Change(f"reserve {number} of {series.folder}", holder.key, changed)
 
     store.swap(decide)
     return result[0]

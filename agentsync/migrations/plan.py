@@ -123,6 +123,7 @@ def _new_names(
     if not own or not all(keys):
         return same
     ordered = all(a < b for a, b in itertools.pairwise(keys)) and (not newest or keys[0] > newest)
+    ordered = ordered and not {key[0] for key in keys if len(key) == 1} & set(taken)
     stamped = is_stamp(own[0].number.text)
     start = newest[0] if newest else 0
     gaps = set(range(start + 1, keys[-1][0])) - {key[0] for key in keys} - set(taken) if newest and not stamped else ()

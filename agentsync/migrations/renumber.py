@@ -15,7 +15,7 @@ from agentsync.migrations.plan import make_plan
 from agentsync.migrations.references import dangling_references
 from agentsync.migrations.rewriting.rewriter import Plan, Trees, is_numbered, replace_words
 from agentsync.migrations.rewriting.typeorm import replace_stamps
-from agentsync.migrations.series import Series, all_series
+from agentsync.migrations.series import Series, all_series, base_paths
 from agentsync.state.store import Store
 from agentsync.text import show_path
 
@@ -69,8 +69,16 @@ def renumbering(repo: Repo, rules: InForce, base: str, branch: str, *, landing: 
             taken = set()
             if snapshot:
                 taken = held_by_others(repo, rules, snapshot, series, trees.branch, landing=landing)
+                taken |= _landed_since(repo, rules, series, trees)
             made.append(make_plan(series, trees, datetime.now(UTC), taken))
     return Renumbering(base, fork, branch, tuple(plan for plan in made if plan), tuple(every))
+
+
+def _landed_since(repo: Repo, rules: InForce, series: Series, trees: Trees) -> set[int]:
+    """The numbers that base has here or upstream, beyond the base that the plan is made on."""
+    known = series.migrations(trees.base)
+    now = series.migrations(base_paths(repo, rules, series.folder))
+    return {number.key[0] for name, number in now.items() if name not in known and len(number.key) == 1}
 
 
 def _trees(repo: Repo, cat: CatFile, series: Series, commits: tuple[str, str, str]) -> Trees:

@@ -6,14 +6,13 @@ import time
 
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.record import number_of, text_of
+from agentsync.state.records import PHASE as PLACE
+from agentsync.state.records import PHASES as PHASES
 from agentsync.state.store import Change
 
 if TYPE_CHECKING:
     from agentsync.record import Record
     from agentsync.state.store import Snapshot, Store
-
-PLACE = b"phase.toml"
-PHASES = ("parallel", "integration", "testing")
 
 
 class Phase(NamedTuple):

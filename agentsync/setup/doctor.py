@@ -37,10 +37,10 @@ from agentsync.setup.hooks import (
 )
 from agentsync.setup.review import unsaved_settings
 from agentsync.setup.rules import RULES, lacking, spread, template
-from agentsync.state.journal import read_events
-from agentsync.state.restore import read_whole, restore
+from agentsync.state.journal import read_events, record_event
+from agentsync.state.restore import drop_unfit, read_whole, restore, unfit
 from agentsync.state.store import LOST, Store
-from agentsync.text import one_line, shell_word
+from agentsync.text import one_line, shell_word, show_path
 
 if TYPE_CHECKING:
     from agentsync.git.refs import Worktree
@@ -85,8 +85,13 @@ def _state(repo: Repo) -> Check:
         return Check("bad", what, "take them again: the next agentsync lock starts a new state")
     try:
         count = len([place for place in read_whole(store) if place.startswith(b"agents/")])
+        left_out = unfit(store)
     except AgentsyncError as error:
         return Check("bad", f"state: {error.what}: {error.why}", error.next_command)
+    if left_out:
+        place, why = next(iter(left_out.items()))
+        what = f"state: {len(left_out)} records are left out, such as {show_path(place)}: {why}"
+        return Check("bad", what, "agentsync doctor --fix")
     week_ago = time.time() - 7 * 86400
     events = [one for one in read_events(repo.shared_dir) if one.get("event") == LOST]
     if events and int(str(events[-1]["time"])) > week_ago:
@@ -264,10 +269,23 @@ def _past_the_gates(repo: Repo) -> list[Check]:
 
 def mend(repo: Repo) -> list[str]:
     """Install again what `examine` finds missing, set a damaged state aside; return what was touched."""
-    touched = [*install_hooks(repo, plan_hooks(repo)), *_set_damaged_state_aside(repo)]
+    touched = [*install_hooks(repo, plan_hooks(repo)), *_set_damaged_state_aside(repo), *_drop_unfit(repo)]
     install_drivers(repo)
     add_excludes(repo)
     return touched + spread(repo)
+
+
+def _drop_unfit(repo: Repo) -> list[str]:
+    """Take out of the state what is left out by all who read it; each has a line in the journal."""
+    store = Store(repo.shared_dir, repo.environ)
+    try:
+        author = acting_holder(repo).key
+        dropped = drop_unfit(store, author) if unfit(store) else {}
+    except AgentsyncError:  # examined, and said, right after
+        return []
+    for place, why in dropped.items():
+        record_event(repo.shared_dir, "dropped", holder=author, place=show_path(place), why=why)
+    return [f"the state: {show_path(place)} is out ({why})" for place, why in dropped.items()]
 
 
 def _set_damaged_state_aside(repo: Repo) -> list[str]:

@@ -50,11 +50,16 @@ def write_loose(objects: str, kind: bytes, content: bytes) -> str:
 
 
 def parse_tree(data: bytes) -> list[Entry]:
-    """The entries of a tree object of the store (20-byte ids: the store is always made with SHA-1)."""
+    """The entries of a tree object of the store (20-byte ids: the store is always made with SHA-1).
+
+    Raises DamagedError for what is no tree.
+    """
     entries = []
     at = 0
     while at < len(data):
-        end = data.index(b"\0", at)
+        end = data.find(b"\0", at)
+        if end < 0:
+            raise DamagedError("a folder of it cannot be read")
         mode, _, name = data[at:end].partition(b" ")
         entries.append((name, mode == b"40000", data[end + 1 : end + 21].hex()))
         at = end + 21

@@ -8,7 +8,7 @@ import re
 
 from agentsync.errors import DamagedError, GitError, StateError
 from agentsync.lean import TYPE_CHECKING
-from agentsync.state.store import REF, Snapshot
+from agentsync.state.store import REF, Change, Snapshot
 from agentsync.state.turn import Turn
 
 if TYPE_CHECKING:
@@ -26,6 +26,30 @@ def read_whole(store: Store) -> dict[bytes, Record]:
     if os.path.isdir(store.path) and not os.path.exists(os.path.join(store.path, "HEAD")):
         raise DamagedError("its HEAD is gone")
     return dict(store.snapshot().walk(b""))
+
+
+def unfit(store: Store) -> dict[bytes, str]:
+    """The records of the state now that cannot be believed, by their places, and why."""
+    snapshot = store.snapshot()
+    for _ in snapshot.walk(b""):
+        pass
+    return snapshot.left_out
+
+
+def drop_unfit(store: Store, author: str) -> dict[bytes, str]:
+    """Take out of the state what cannot be believed; what that was."""
+    dropped: dict[bytes, str] = {}
+
+    def decide(snapshot: Snapshot) -> Change | None:
+        for _ in snapshot.walk(b""):
+            pass
+        dropped.clear()
+        dropped.update(snapshot.left_out)
+        what = f"drop {len(dropped)} records that cannot be believed"
+        return Change(what, author, dict.fromkeys(dropped)) if dropped else None
+
+    store.swap(decide)
+    return dropped
 
 
 def restore(store: Store) -> str:

@@ -17,6 +17,7 @@ from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.record import dump, load, number_of
 from agentsync.state.journal import record_event
 from agentsync.state.loose import format_tree, parse_tree, read_loose, write_loose
+from agentsync.state.records import capped, fault_of
 from agentsync.state.turn import Turn, unwritable
 from agentsync.text import one_line
 
@@ -48,6 +49,7 @@ class Snapshot:
     def __init__(self, store: Store, commit_id: str) -> None:
         self.id = commit_id
         self.overlay: dict[bytes, Record | None] = {}  # records decided on but not yet written; `get` sees them
+        self.left_out: dict[bytes, str] = {}  # records that were read and cannot be believed, and why
         self._store = store
         self._trees: dict[bytes, dict[bytes, tuple[bool, str]]] = {}
         if not commit_id:
@@ -86,18 +88,33 @@ class Snapshot:
             return self.overlay[place]
         folder, _, name = place.rpartition(b"/")
         is_tree, oid = self.tree(folder).get(name, (True, ""))
-        return None if is_tree else load(self._store.read_object(oid))
+        return None if is_tree else self._believed(place, oid)
+
+    def _believed(self, place: bytes, oid: str) -> Record | None:
+        """A record that is what its place says; None where it cannot be believed: it disarms none of the others."""
+        data = self._store.read_object(oid)
+        try:
+            record = load(data)
+        except DamagedError:
+            self.left_out[place] = "it cannot be read"
+            return None
+        now = time.time()
+        fault = fault_of(place, record, now)
+        if fault:
+            self.left_out[place] = fault
+            return None
+        return capped(place, record, now)
 
     def walk(self, folder: bytes) -> Iterator[tuple[bytes, Record]]:
-        """Every record at or below a folder of the state, with its place."""
+        """Every record at or below a folder of the state that can be believed, with its place."""
         left = [(folder, True, "")]
         while left:
             place, is_tree, oid = left.pop()
             if is_tree:
                 inner = [(_below(place, name), *entry) for name, entry in self.tree(place).items()]
                 left += reversed(inner)
-            else:
-                yield place, load(self._store.read_object(oid))
+            elif (record := self._believed(place, oid)) is not None:
+                yield place, record
 
 
 class Store:

@@ -14,7 +14,8 @@ from agentsync.holders.machine import this_machine
 from agentsync.holders.registry import is_gone, last_seen, registration_of
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.record import list_of, number_of, text_of
-from agentsync.state.paths import TASKS, path_to_text
+from agentsync.state.paths import TASKS
+from agentsync.state.records import claim_place
 from agentsync.state.store import Change, Snapshot, Store
 from agentsync.text import one_line, quoted, shell_word, show_duration, show_time
 
@@ -55,9 +56,7 @@ class Claim(NamedTuple):
 
 def place_of(task_id: str) -> bytes:
     """Where the state keeps a task's claim; ids differ by more than case."""
-    return (
-        ROOM + b"/" + path_to_text(task_id.lower().encode("utf-8", "replace")).replace("/", "%2F").encode() + b".toml"
-    )
+    return claim_place(task_id)
 
 
 def claim_record(claim: Claim) -> Record:

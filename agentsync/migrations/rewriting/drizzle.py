@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from agentsync.migrations.series import Series
 
 
+def tags_in(journal: bytes) -> list[str]:
+    """The migrations that drizzle's journal names; none where it cannot be read."""
+    try:
+        return [str(entry["tag"]) for entry in json.loads(journal)["entries"]]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
 class Drizzle(Rewriter):
     """The journal orders by `when`; each snapshot names the one before and holds the whole schema."""
 
@@ -28,13 +36,14 @@ class Drizzle(Rewriter):
         entries = list(before["entries"])
         last_when = max((entry["when"] for entry in entries), default=0)
         known = {entry["tag"]: entry for entry in branch["entries"]}
-        snapshot = self._snapshot(series, trees.base, max((e["idx"] for e in entries), default=-1))
+        newest = max(entries, key=lambda entry: entry["idx"], default={"tag": ""})["tag"]
+        snapshot = self._snapshot(series, trees.base, newest)
         for one in own:
             tag, fresh = self.stem(one.name), self.stem(series.name_of(plan.moves.get(one.paths[0], one.paths[0])))
             if tag not in known:
                 raise refused(series, f"_journal.json of the branch does not name {tag}")
             last_when = max(known[tag]["when"], last_when + 1)
-            old = self._snapshot(series, trees.branch, known[tag]["idx"])
+            old = self._snapshot(series, trees.branch, tag)
             entries.append({**known[tag], "idx": len(entries), "tag": fresh, "when": last_when})
             if old and snapshot:
                 new = f"{series.folder}/meta/{fresh[:4]}_snapshot.json"
@@ -53,8 +62,8 @@ class Drizzle(Rewriter):
         return trees.read(blob) if blob and place not in moves.values() else None
 
     @staticmethod
-    def _snapshot(series: Series, tree: Tree, index: int) -> str:
-        path = f"{series.folder}/meta/{index:04}_snapshot.json"
+    def _snapshot(series: Series, tree: Tree, tag: str) -> str:
+        path = f"{series.folder}/meta/{tag[:4]}_snapshot.json"
         return path if path in tree else ""
 
     @staticmethod

@@ -31,3 +31,8 @@ _PLAIN = Rewriter()
 def rewriter_of(layout: Layout) -> Rewriter:
     """How a layout's files change."""
     return _REWRITERS.get(layout.name, _PLAIN)
+
+
+def is_plain(layout: Layout) -> bool:
+    """Whether only a file's name has its number: no journal, no checksum, no other file names it."""
+    return layout.name not in _REWRITERS
