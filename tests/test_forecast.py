@@ -320,7 +320,7 @@ def test_a_worktree_that_cannot_be_read_is_never_clean(text: Tree, kind: str) ->
     assert one.read("precious.txt") == "x\n"
     if kind == "remove":
         done = text.sync("worktree", "remove", "one", "--force")
-        assert "cannot be kept" in done.err
+        assert done.code == 1, "nobody knows what would go"
         assert one.read("precious.txt") == "x\n"
 
 

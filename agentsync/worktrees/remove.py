@@ -28,6 +28,7 @@ from agentsync.text import one_line, quoted, shell_word
 if TYPE_CHECKING:
     from agentsync.config.load import Base
     from agentsync.git.refs import Worktree
+    from agentsync.git.run import Result
     from agentsync.record import Record
     from agentsync.state.store import Snapshot, Store
 
@@ -131,8 +132,7 @@ def require_removable(repo: Repo, worktree: Worktree, *, force: bool) -> None:
     words = ("status", "--porcelain", "-z", "--untracked-files=normal", "--ignore-submodules=none")
     asked = git_elsewhere(repo.environ, worktree.top, *words, ok=())
     if asked.code and not force:
-        why = one_line(asked.err.decode("utf-8", "replace"), 200)
-        raise RefusedError(f"{worktree.top} cannot be read", why, f"git -C {shell_word(worktree.top)} status")
+        raise _unreadable(worktree, asked)
     dirty = asked.out
     if dirty and not force:
         count = len([row for row in dirty.split(b"\0") if row])
@@ -140,6 +140,12 @@ def require_removable(repo: Repo, worktree: Worktree, *, force: bool) -> None:
         what = f"{worktree.top} has {count} uncommitted changes, such as {first}"
         way_on = f"agentsync worktree remove {shell_word(worktree.id)} --force"
         raise RefusedError(what, "commit them, or give them up", way_on)
+
+
+def _unreadable(worktree: Worktree, asked: Result) -> RefusedError:
+    """What git cannot read is not clean, and what would go with it is not known."""
+    why = one_line(asked.err.decode("utf-8", "replace"), 200)
+    return RefusedError(f"{worktree.top} cannot be read", why, f"git -C {shell_word(worktree.top)} status")
 
 
 def _way_out(repo: Repo, worktree: Worktree) -> str:
@@ -226,8 +232,12 @@ def _modules(repo: Repo, worktree: Worktree) -> dict[str, str]:
         if "HEAD" in files and "objects" in folders:
             found[os.path.relpath(folder, top)] = folder
             folders[:] = [name for name in folders if name == "modules"]
-    rows = git_elsewhere(repo.environ, worktree.top, "ls-files", "--stage", "-z").out if worktree.present else b""
-    for row in rows.split(b"\0"):
+    if not worktree.present:
+        return found
+    asked = git_elsewhere(repo.environ, worktree.top, "ls-files", "--stage", "-z", ok=())
+    if asked.code:
+        raise _unreadable(worktree, asked)
+    for row in asked.out.split(b"\0"):
         if row.startswith(GITLINK.encode()):
             path = os.fsdecode(row.partition(b"\t")[2])
             inside = os.path.join(worktree.top, path, ".git")
