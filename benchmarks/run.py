@@ -204,6 +204,126 @@ def scale(bench: Bench, rounds: int, quick: bool) -> None:
     report("Scale: one-file commit in a linked worktree", interleaved(trees, rounds), "no hooks", "")
 
 
+STAGES = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "post-rewrite", "reference-transaction",
+          "post-checkout", "post-merge", "pre-merge-commit")  # fmt: skip
+MANY = 100
+
+
+def with_empty_hooks(tree: Tree) -> Tree:
+    """The least that hooks can cost: each stage of ours as a shell script that leaves at once."""
+    for name in STAGES:
+        hook = tree.path / ".git/hooks" / name
+        hook.write_text("#!/bin/sh\nexit 0\n")
+        hook.chmod(0o755)
+    return tree
+
+
+def timed(tree: Tree, *words: str) -> float:
+    start = time.perf_counter()
+    done = subprocess.run(["git", *words], cwd=tree.path, env=tree.environ, capture_output=True, check=False)
+    taken = (time.perf_counter() - start) * 1000
+    assert done.returncode == 0, done.stderr
+    return taken
+
+
+def hundred(tree: Tree, count: int) -> tuple[Tree, list[str]]:
+    """A worktree with a branch of many commits to one file, base one commit ahead, and the commits as patches."""
+    worker = tree.worktree(tree.path.name + "-worker")
+    for number in range(count):
+        worker.write("d1/f1.txt", "".join(f"{line}\n" for line in range(number + 1)))
+        worker.ok("commit", "-qam", f"work {number}")
+    worker.ok("tag", "top")
+    tree.write("landed.txt", "x\n")
+    tree.ok("add", ".")
+    tree.ok("commit", "-qm", "base goes on")
+    patches = worker.ok("format-patch", "-o", str(tree.path.parent / f"{tree.path.name}-patches"), "main").splitlines()
+    return worker, patches
+
+
+def operations(worker: Tree, patches: list[str]) -> dict[str, float]:
+    """How long each of the usual ways takes to bring many commits onto base."""
+    found = {}
+    for name, words, start in (
+        ("rebase", ("rebase", "-q", "main"), "top"),
+        ("rebase --apply", ("rebase", "-q", "--apply", "main"), "top"),
+        ("cherry-pick", ("cherry-pick", "main..top"), "main"),
+        ("am", ("am", "-q", *patches), "main"),
+        ("merge --no-ff", ("merge", "-q", "--no-ff", "--no-edit", "top"), "main"),
+    ):
+        worker.unhooked("checkout", "-q", "--force", "-B", worker.path.name, start)
+        worker.git("commit", "-q", "--allow-empty", "-m", "level")  # a gate has seen where the branch is
+        worker.unhooked("reset", "-q", "--hard", start)
+        found[name] = timed(worker, *words)
+    return found
+
+
+def many_commits(bench: Bench, rounds: int) -> None:
+    trees = {
+        "no hooks": bench.repository("m-none"),
+        "empty sh hooks": with_empty_hooks(bench.repository("m-empty")),
+        "agentsync": with_agentsync(bench.repository("m-agentsync")),
+        "agentsync, locked path": with_agentsync(bench.repository("m-locked")),
+    }
+    ready = {name: hundred(tree, MANY) for name, tree in trees.items()}
+    ready["agentsync, locked path"][0].synced("lock", "d1/f1.txt")
+    figures: dict[str, dict[str, list[float]]] = {name: {} for name in ready}
+    for number in range(rounds):
+        for name in ready if number % 2 else reversed(ready):
+            for operation, taken in operations(*ready[name]).items():
+                figures[name].setdefault(operation, []).append(taken)
+    print(f"\n### {MANY} commits at once, linked worktree (an agent)\n\n| operation | " + " | ".join(figures) + " |")
+    print("|---|" + "---|" * len(figures))
+    for operation in figures["no hooks"]:
+        bare = statistics.median(figures["no hooks"][operation])
+        cells = []
+        for name in figures:
+            middle = statistics.median(figures[name][operation])
+            cells.append(f"{middle:.0f} ms, {middle / bare:.2f}")
+        print(f"| {operation} | " + " | ".join(cells) + " |", flush=True)
+
+
+def from_server(bench: Bench, rounds: int, quick: bool) -> None:
+    """What a fetch of many branches costs, and a fast-forward over many commits that upstream has."""
+    size = 10 if quick else 1
+    server = bench.repository("f-server")
+    head = server.head()
+    server.run("git", "update-ref", "--stdin",
+               stdin="".join(f"create refs/heads/b{number} {head}\n" for number in range(1000 // size)))  # fmt: skip
+    script = ["feature done"]
+    for number in range(15_000 // size):
+        begin = f"from {head}\n" if not number else ""
+        script.append(f"commit refs/heads/long\ncommitter B <b@x> {1796000000 + number} +0000\ndata 1\nx\n{begin}"
+                      f"M 100644 inline long/f{number % 500}.txt\ndata {len(str(number))}\n{number}")  # fmt: skip
+    server.run("git", "fast-import", "--quiet", stdin="\n".join([*script, "done", ""]))
+    figures: dict[str, dict[str, list[float]]] = {}
+    for number in range(rounds):
+        for name, prepare in (("no hooks", lambda tree: tree), ("empty sh hooks", with_empty_hooks),
+                              ("agentsync", with_agentsync)):  # fmt: skip
+            place = bench.folder / f"f-{name.split(' ')[0]}-{number}"
+            server.ok("clone", "-q", "--single-branch", "--branch", "main", str(server.path), str(place))
+            tree = Tree(place, bench.environ)
+            tree.ok("config", "user.name", "Bench")
+            tree.ok("config", "user.email", "bench@example.com")
+            prepare(tree)
+            tree.ok("config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*")
+            row = figures.setdefault(name, {})
+            row.setdefault(f"fetch of {1000 // size} branches", []).append(timed(tree, "fetch", "-q", "origin"))
+            worker = tree.worktree(place.name + "-worker")
+            words = ("merge", "-q", "--no-edit") if name == "agentsync" else ("merge", "-q", "--ff-only")
+            tree.unhooked("update-ref", "refs/remotes/origin/main", "origin/long")
+            row.setdefault(f"merge of {15_000 // size} commits of upstream", []).append(
+                timed(worker, *words, "origin/long")
+            )
+            shutil.rmtree(place)
+            shutil.rmtree(worker.path)
+    print("\n### What comes from the server\n\n| operation | " + " | ".join(figures) + " |")
+    print("|---|" + "---|" * len(figures))
+    for operation in figures["no hooks"]:
+        bare = statistics.median(figures["no hooks"][operation])
+        middles = [statistics.median(figures[name][operation]) for name in figures]
+        print(f"| {operation} | " + " | ".join(f"{one:.0f} ms, {one / bare:.2f}" for one in middles) + " |", flush=True)
+
+
 def processes(bench: Bench, rounds: int) -> None:
     tree = with_agentsync(bench.repository("commands"))
     tree.write("TASKS.md", "".join(f"- [ ] **T-{n}** task {n}\n\n" for n in range(200)))
@@ -336,7 +456,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=31)
     parser.add_argument("--quick", action="store_true", help="a tenth of the scale")
-    parser.add_argument("--only", choices=["commits", "scale", "processes", "forecasts", "contention"])
+    parser.add_argument(
+        "--only", choices=["commits", "many", "server", "scale", "processes", "forecasts", "contention"]
+    )
     options = parser.parse_args()
     print(machine())
     folder = Path(tempfile.mkdtemp(prefix="agentsync-bench-"))
@@ -344,6 +466,10 @@ def main() -> None:
         bench = Bench(folder)
         if options.only in (None, "commits"):
             commits(bench, options.rounds)
+        if options.only in (None, "many"):
+            many_commits(bench, max(3, options.rounds // 6))
+        if options.only in (None, "server"):
+            from_server(bench, max(3, options.rounds // 10), options.quick)
         if options.only in (None, "scale"):
             scale(bench, max(11, options.rounds // 2), options.quick)
         if options.only in (None, "processes"):
