@@ -26,6 +26,7 @@ PHASE = b"phase.toml"
 HUMAN = "human:"
 MAX_NAME = 64
 PHASES = ("parallel", "integration", "testing")
+KEPT = 365 * 86400  # seconds that a finished task of another surface stays finished, with no branch to land
 _AHEAD = 86400  # seconds that another's clock may go before ours
 _WAITERS_LONGEST = 3600  # a waiter says again and again that it waits
 _LAST = 1 << 34  # a time after this one cannot be shown
@@ -219,8 +220,9 @@ def capped(place: bytes, record: Record, now: float) -> Record:
         return record
     lease = min(_number(record, "lease"), LONGEST) if room != NUMBERS else LONGEST
     until = _number(record, "until")
-    if until > now + lease + _AHEAD:
-        until = min(_number(record, "since"), int(now)) + lease
+    longest = KEPT if room == TASKS and record.get("done") and record.get("surface") else lease
+    if until > now + longest + _AHEAD:
+        until = min(_number(record, "since"), int(now)) + longest
     changed: Record = {"until": until} if room == NUMBERS else {"until": until, "lease": lease}
     return {**record, **changed}
 

@@ -10,6 +10,7 @@ from agentsync.git.landed import landed
 from agentsync.git.refs import HEADS, worktrees
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.locks.say import without_other_work
+from agentsync.state.records import KEPT
 from agentsync.state.store import Change, Snapshot
 from agentsync.tasks.claims import (
     Claim,
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from agentsync.git.repo import Repo
     from agentsync.holders.identity import Holder
     from agentsync.state.store import Store
-
-KEPT = 365 * 86400  # seconds that a finished task of another surface stays finished, with no branch to land
 
 
 def plan_path(repo: Repo) -> str:
