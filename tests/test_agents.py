@@ -86,7 +86,7 @@ def test_a_session_begins_with_who_and_what_is_new(client: str, main: Tree, one:
     main.commit("more.txt", "more\n")
     done = hook(two, client, start(client, two.path), *named(client, "start"))
     assert "this agent is two in worktree two" in context(done)
-    assert "base main moved by 1 commits: agentsync sync" in context(done)
+    assert "base main moved by 1 commit: agentsync sync" in context(done)
 
 
 @pytest.mark.parametrize("client", CLIENTS)

@@ -140,7 +140,7 @@ def test_news(bare_tree: Tree, server: Tree) -> None:
     server.ok("push", "-q", "origin", "main")
     two.ok("fetch", "-q", "origin")
     assert two.synced("status", "--new").splitlines() == [
-        "base main moved by 1 commits: agentsync sync",
+        "base main moved by 1 commit: agentsync sync",
         "lock freed: shared.txt",
     ]
     assert two.synced("status", "--new") == ""
