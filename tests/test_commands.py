@@ -140,6 +140,7 @@ def test_migration_list_and_check(main: Tree) -> None:
 
 
 def test_check_names_what_it_could_not_judge(main: Tree, one: Tree) -> None:
+    assert one.commit("a.txt", "a\n").code == 0
     assert one.sync("check").err == ""
     main.ok("clone", "-q", ".", str(main.path.parent / "ci"))
     done = Tree(main.path.parent / "ci", main.environ).sync("check")
