@@ -354,7 +354,6 @@ git add -A -- . ':!src/app.py' && git commit -m x
 git add -A && git reset -q src/app.py && git commit -m x
 git add -A && git restore --staged src/app.py && git commit -m x
 git checkout src/app.py && git commit -am x
-git stash && git commit -am x
 git add -n src/app.py; git commit -m x
 git commit --dry-run -am x
 git commit -m 'src/app.py'
