@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,8 +31,6 @@ def hermetic_environment(home: Path) -> dict[str, str]:
         "XDG_CONFIG_HOME": str(home / ".config"),
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_AUTHOR_DATE": "2026-01-02T03:04:05Z",
-        "GIT_COMMITTER_DATE": "2026-01-02T03:04:05Z",
         "GIT_EDITOR": "true",
         "GIT_MERGE_AUTOEDIT": "no",
         "GIT_ALLOW_PROTOCOL": "file",
@@ -139,14 +138,15 @@ class Tree:
         return Tree(place, self.environ)
 
 
-@pytest.fixture
-def bare_tree(tmp_path: Path) -> Tree:
-    """A repository with one commit and no agentsync."""
-    home = tmp_path / "home"
-    place = tmp_path / "main"
-    home.mkdir()
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Repositories to copy: making one costs some thirty processes, copying it none."""
+    folder = tmp_path_factory.mktemp("prepared")
+    (folder / "home").mkdir()
+    environ = hermetic_environment(folder / "home")
+    place = folder / "bare"
     place.mkdir()
-    tree = Tree(place, hermetic_environment(home))
+    tree = Tree(place, environ)
     tree.ok("init", "-q", "-b", "main")
     tree.ok("config", "user.name", "Dev One")
     tree.ok("config", "user.email", "dev@example.com")
@@ -154,16 +154,33 @@ def bare_tree(tmp_path: Path) -> Tree:
     tree.write("src/app.py", "print('hello')\n")
     tree.ok("add", ".")
     tree.ok("commit", "-q", "-m", "start")
-    return tree
+    shutil.copytree(place, folder / "main", symlinks=True)
+    tree = Tree(folder / "main", environ)
+    tree.synced("init", "--yes")
+    tree.ok("add", ".")
+    tree.ok("commit", "-q", "-m", "Add agentsync")
+    for name in ("quiet", "quiet.base", "quiet.locks"):  # they name this folder
+        (tree.path / ".git/agentsync" / name).unlink(missing_ok=True)
+    return folder
+
+
+def copied(prepared: Path, name: str, tmp_path: Path) -> Tree:
+    """One of the prepared repositories, moved to a test's own folder."""
+    (tmp_path / "home").mkdir()
+    shutil.copytree(prepared / name, tmp_path / "main", symlinks=True)
+    return Tree(tmp_path / "main", hermetic_environment(tmp_path / "home"))
 
 
 @pytest.fixture
-def main(bare_tree: Tree) -> Tree:
+def bare_tree(prepared: Path, tmp_path: Path) -> Tree:
+    """A repository with one commit and no agentsync."""
+    return copied(prepared, "bare", tmp_path)
+
+
+@pytest.fixture
+def main(prepared: Path, tmp_path: Path) -> Tree:
     """A repository with agentsync set up and committed; the main worktree is a person's."""
-    bare_tree.synced("init", "--yes")
-    bare_tree.ok("add", ".")
-    bare_tree.ok("commit", "-q", "-m", "Add agentsync")
-    return bare_tree
+    return copied(prepared, "main", tmp_path)
 
 
 LINES = [f"line {number}" for number in range(30)]

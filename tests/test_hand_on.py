@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 from conftest import Tree
+
+from agentsync.locks.model import chain_place
+from agentsync.state.store import Change, Snapshot, Store
 
 
 def change_under_lock(tree: Tree, text: str) -> str:
@@ -185,3 +189,20 @@ def test_an_exclusive_paths_chain_ends_too(bare_tree: Tree) -> None:
     store = str(bare_tree.path / ".git/agentsync/store.git")
     assert "chains/" not in bare_tree.ok("--git-dir", store, "ls-tree", "-r", "--name-only", "state")
     assert one.commit("shared.txt", "ONE two\ntwo\nthree\n").code == 0
+
+
+@pytest.mark.parametrize(("days", "code"), [(6.9, 1), (7.1, 0)])
+def test_a_hand_on_of_more_than_seven_days_only_warns(main: Tree, one: Tree, two: Tree, days: float, code: int) -> None:
+    change_under_lock(one, "ONE\ntwo\nthree\n")
+    store = Store(str(main.path / ".git/agentsync"), main.environ)
+    place = chain_place(b"shared.txt")
+
+    def age(snapshot: Snapshot) -> Change:
+        known = snapshot.get(place)
+        assert known is not None
+        return Change("age", "test", {place: {**known, "handed": int(time.time() - days * 86400)}})
+
+    store.swap(age)
+    done = two.sync("lock", "shared.txt")
+    assert done.code == code
+    assert "has a newer version than this branch" in done.err

@@ -328,7 +328,7 @@ def test_no_marker_where_a_gitignore_takes_it_back(main: Tree, one: Tree, two: T
     assert not (two.path / "shared.txt.agent-lock").exists()
 
 
-def test_a_lock_in_a_clone_without_hooks_says_so(bare_tree: Tree, main: Tree) -> None:
+def test_a_lock_in_a_clone_without_hooks_says_so(main: Tree) -> None:
     assert "no hook of agentsync" not in main.sync("lock", "shared.txt").err
     main.synced("unlock", "shared.txt")
     main.synced("uninstall", "--yes")

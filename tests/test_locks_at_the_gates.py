@@ -94,17 +94,17 @@ def test_a_fast_forward_brings_only_judged_work(main: Tree, one: Tree, two: Tree
 
 
 def test_cherry_picks_of_others_changes_to_a_locked_path_are_refused(main: Tree, one: Tree, two: Tree) -> None:
-    main.ok("branch", "side")
-    main.ok("switch", "-q", "side")
+    main.ok("switch", "-q", "-c", "side")
     main.write("shared.txt", "side\n")
-    main.ok("commit", "-qam", "side")
+    main.unhooked("commit", "-qam", "side")
     main.ok("switch", "-q", "main")
     hold(one)
-    two.ok("switch", "-q", "--detach")
-    two.ok("switch", "-q", "two")
-    two.write("shared.txt", "another\n")
-    two.refused("commit", "-qam", "x")
-    two.ok("reset", "-q", "--hard")
+    before = two.head()
+    assert "shared.txt is locked by one@one" in two.refused("cherry-pick", "side").err
+    assert two.head() == before
+    two.git("cherry-pick", "--abort")
+    assert "shared.txt is locked by one@one" in two.refused("merge", "-q", "--ff-only", "side").err
+    assert two.head() == before
 
 
 def test_the_holder_merges_pulls_and_rebases_freely(main: Tree, one: Tree, two: Tree) -> None:

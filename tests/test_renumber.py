@@ -273,7 +273,7 @@ def _three_apps(main: Tree) -> Tree:
     _app(one, "bbb", "0002_mine", "bbb.0001_initial", "aaa.0002_mine", "ccc.0002_mine")
     _app(one, "ccc", "0002_mine", "ccc.0001_initial")
     one.ok("add", ".")
-    one.unhooked("commit", "-qm", "mine")
+    one.ok("commit", "-qm", "mine")
     return one
 
 

@@ -30,7 +30,7 @@ def test_a_typo_is_refused_at_its_commit_and_named_before(main: Tree, one: Tree,
     assert tree.commit("a.txt", "a\n").code == 0
 
 
-def test_a_typo_in_pyproject_is_refused_where_that_has_the_settings(bare_tree: Tree, main: Tree) -> None:
+def test_a_typo_in_pyproject_is_refused_where_that_has_the_settings(main: Tree) -> None:
     main.write("pyproject.toml", "[tool.agentsync.locks]\nexclusve = []\n")
     main.ok("add", ".")
     main.ok("commit", "-qm", "not in force beside agentsync.toml")

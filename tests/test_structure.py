@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import Tree
 
 from agentsync.config.document import json_schema, settings_page
 
@@ -88,6 +89,24 @@ def loaded_by(code: str) -> set[str]:
                                     "agentsync.agents.shell.dangers"])  # fmt: skip
 def test_the_gates_load_nothing_heavy(module: str) -> None:
     assert loaded_by(f"import {module}") & HEAVY == set()
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_commit_loads_nothing_heavy(main: Tree, one: Tree, two: Tree, held: bool) -> None:
+    """What the rules import when they run is seen only in a run."""
+    one.synced("lock", "src")
+    two.synced("lock", "shared.txt")
+    two.write("shared.txt" if held else "a.txt", "x\n")
+    two.ok("add", ".")
+    git_dir = two.ok("rev-parse", "--absolute-git-dir")
+    run = (
+        "import os; from agentsync.gates.main import run_hook; assert run_hook('pre-commit', [], dict(os.environ)) == 0"
+    )
+    script = f"import sys; sys.path.insert(0, {str(ROOT)!r}); {run}; print(*sys.modules)"
+    done = two.run(sys.executable, "-I", "-S", "-c", script, GIT_DIR=git_dir, GIT_INDEX_FILE=f"{git_dir}/index")
+    assert done.code == 0, done
+    assert "could not decide" not in done.err
+    assert set(done.out.split()) & HEAVY == set()
 
 
 def test_only_one_module_starts_git() -> None:

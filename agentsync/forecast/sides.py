@@ -14,7 +14,7 @@ from agentsync.forecast.cache import BASE, Unread, folder_of, reason_of, write_p
 from agentsync.git.landed import FAST_FORWARD, MERGE, landed
 from agentsync.git.objects import empty_tree, merge_base, tree_changes
 from agentsync.git.refs import head_of, worktrees
-from agentsync.git.repo import ROOM, Repo
+from agentsync.git.repo import Repo, read_line
 from agentsync.git.run import run_git, scrubbed_environment
 from agentsync.git.trees import merge_trees
 from agentsync.lean import TYPE_CHECKING, NamedTuple
@@ -107,11 +107,11 @@ def look_at(repo: Repo, base: Base, worktree: Worktree) -> Look:
 
 
 def unreadable(repo: Repo) -> list[Unread]:
-    """The worktrees that git has a folder for which tells not where they are."""
+    """The worktrees that git has an administrative folder for which does not tell where they are."""
     folder = os.path.join(repo.common_dir, "worktrees")
-    known = {one.id for one in worktrees(repo)} | {ROOM}
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    return [Unread(name, f"{os.path.join(folder, name)} tells no place") for name in names if name not in known]
+    lost = [name for name in names if not read_line(os.path.join(folder, name, "gitdir"))]
+    return [Unread(name, f"{os.path.join(folder, name)} does not tell where it is") for name in lost]
 
 
 def _side(repo: Repo, base: Base, worktree: Worktree, head: str, tree: str) -> Side:

@@ -133,7 +133,7 @@ def _by_merge(scene: Scene, step: Transition) -> list[Finding]:
         ours, theirs, result = (
             {one.change.path: one.change.new for one in changes_between(scene.repo, [pair])[pair]} for pair in pairs
         )
-        paths = dropped_by_merge(ours, theirs, result)
+        paths = [path for path in dropped_by_merge(ours, theirs, result) if not _git_drops_it(scene, step, path)]
         history = _past(scene, [step.parents[0], other, f"^{fork}"]) if paths else []
         authors = _authors(scene, history)
         rows = [TakenBack(path, _touching(history, path)) for path in paths]
@@ -141,6 +141,12 @@ def _by_merge(scene: Scene, step: Transition) -> list[Finding]:
         if taken and not any(on_purpose(_message(scene, step.commit), one, history) for one in taken):
             found.append(_finding(scene, taken, history))
     return found
+
+
+def _git_drops_it(scene: Scene, step: Transition, path: bytes) -> bool:
+    """Whether git's own merge has at a path what the commit has, as where the other side moved the folder."""
+    tree, _ = scene.merged(step.parents[0], step.parents[1])
+    return bool(tree) and scene.blob(tree, path) == scene.blob(step.commit, path)
 
 
 def _touching(history: Sequence[Past], path: bytes) -> tuple[str, ...]:

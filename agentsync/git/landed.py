@@ -155,9 +155,7 @@ def _in_history(
 
 
 def _same_patches(repo: Repo, tip: str, commit: str, paths: Sequence[bytes]) -> bool:
-    """Whether base has a commit with the same patch for each of the branch's; a merge's own changes have no patch."""
-    if repo.git("rev-list", "--merges", "--max-count=1", commit, f"^{tip}").out:
-        return False
+    """Whether base has a commit with the same patch for each of the branch's; a merge is never the same as another."""
     words = ("--right-only", "--cherry-pick", "--max-count=1", f"{tip}...{commit}", "--")
     return not repo.git("--literal-pathspecs", "rev-list", *words, *paths).out
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import threading
 import time
 from contextlib import suppress
 
@@ -23,7 +22,6 @@ _PREFIX = "scratch-"
 _OLD_PREFIXES = (_PREFIX, "aside-")  # what earlier versions made is swept too
 _UNUSED = 86400.0  # seconds after which nobody works in a folder any more
 _known: dict[str, tuple[str, str]] = {}  # a worktree's top: what its attributes were read from, and the folder
-_lock = threading.Lock()
 
 
 def in_scratch_folder(repo: Repo) -> Repo:
@@ -32,12 +30,11 @@ def in_scratch_folder(repo: Repo) -> Repo:
     Merges read them from the work tree only (merge-ort of git 2.39 to 2.55), so they stand there as they stand here.
     Raises OSError where the folder cannot be made.
     """
-    with _lock:
-        stamp = _index_stamp(repo)
-        before, folder = _known.get(repo.top, ("", ""))
-        if before != stamp or not os.path.isdir(folder):
-            folder = _laid_out(repo)
-            _known[repo.top] = (stamp, folder)
+    stamp = _index_stamp(repo)
+    before, folder = _known.get(repo.top, ("", ""))
+    if before != stamp or not os.path.isdir(folder):
+        folder = _laid_out(repo)
+        _known[repo.top] = (stamp, folder)
     return repo._replace(top=folder)
 
 
