@@ -219,8 +219,9 @@ def test_a_landed_file_is_never_written_even_if_the_branch_has_one_of_its_name()
     path = "db/versions/new_x.py"
     base = fork | {path: "revision = 'a2'\ndown_revision = 'a1'\n"}
     branch = fork | {path: "revision = 'm2'\ndown_revision = 'a1'\n"}
-    with pytest.raises(RefusedError, match="need a person"):
+    with pytest.raises(RefusedError, match="need a person") as caught:
         make_plan(series, trees(base, fork, branch), NOW)
+    assert "which has landed, would change" in str(caught.value.why)
 
 
 def test_what_a_tool_reads_in_a_comment_makes_two_migrations_of_one_text() -> None:
@@ -325,3 +326,20 @@ def test_a_sync_that_would_leave_a_name_that_is_gone_stops(main: Tree, moving: b
     assert done.code == 1
     assert "would name ccc.0001_initial, which is not there" in done.err
     assert one.ok("status", "--porcelain") == ""
+
+
+def test_a_django_migration_that_would_lose_what_it_came_after_is_a_persons() -> None:
+    """Base itself has two heads, and the branch built on both: whatever it goes behind, one is lost."""
+    series = Series("shop/migrations", next(one for one in LAYOUTS if one.name == "django"))
+
+    def migration(stem: str, *after: str) -> dict[str, str]:
+        pairs = ", ".join(f"('shop', '{one}')" for one in after)
+        return {f"shop/migrations/{stem}.py": _OPERATION.format(f"Run('{stem[5:]}')", pairs)}
+
+    fork = migration("0001_a")
+    base = fork | migration("0002_audit", "0001_a") | migration("0002_list", "0001_a")
+    branch = fork | migration("0002_audit", "0001_a") | migration("0003_list", "0002_audit")
+    branch |= migration("0004_mine", "0003_list")
+    with pytest.raises(RefusedError, match="need a person") as caught:
+        make_plan(series, trees(base, fork, branch), NOW)
+    assert "would no longer come after 0002_audit" in str(caught.value.why)
