@@ -38,7 +38,7 @@ def test_an_installed_wheel_keeps_agents_apart(wheel: Path, bare_tree: Tree, tmp
     subprocess.run([str(place / "bin/pip"), "install", "--quiet", str(wheel)], check=True, capture_output=True)
     command = str(place / "bin/agentsync-hooks")
     assert bare_tree.run(command, "init", "--yes").code == 0
-    assert str(place) in (bare_tree.shims() / "pre-commit").read_text()
+    assert str(place) in (bare_tree.path / ".git/agentsync/shim.sh").read_text()
     bare_tree.ok("add", ".")
     bare_tree.ok("commit", "-qm", "Add agentsync")
     one, two = bare_tree.worktree("one"), bare_tree.worktree("two")
