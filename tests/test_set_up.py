@@ -40,6 +40,7 @@ def test_init_names_each_file_it_touches_and_dry_run_touches_none(bare_tree: Tre
 
 
 def test_init_twice_is_init_once(main: Tree) -> None:
+    main.synced("init", "--yes")  # the repository was moved here, and its settings name where it was
     before = everything(main.path)
     main.synced("init", "--yes")
     after = everything(main.path)
@@ -110,7 +111,8 @@ def test_beside_husky_hooks_fire_in_every_worktree(bare_tree: Tree) -> None:
     two.refused("commit", "-qam", "x")
     assert bare_tree.sync("doctor").code == 0
     bare_tree.ok("config", "core.hooksPath", ".husky/_")  # what `npm install` does
-    assert ("never fire" in bare_tree.sync("doctor").out) != config_hooks()  # config hooks stand whoever owns the path
+    assert "never fire" not in bare_tree.sync("doctor").out, "what is set in the file of ours wins"
+    two.refused("commit", "-qam", "x")
     assert bare_tree.sync("doctor", "--fix").code == 0
     bare_tree.synced("uninstall", "--yes")
     assert bare_tree.ok("config", "core.hooksPath") == ".husky/_"
