@@ -90,9 +90,11 @@ def commits(repo: Repo, *revisions: str, paths: Sequence[bytes] = ()) -> list[Co
     Raises GitError for an answer that cannot be read.
     """
     limit = ["--full-history", "--", *paths] if paths else ["--"]
-    listed = repo.git("--literal-pathspecs", "rev-list", "--topo-order", "--reverse", *revisions, *limit).out
-    ids = [line.decode("ascii", "replace") for line in listed.splitlines()]
-    parents = parents_of(repo, ids)
+    shape = ("--topo-order", "--reverse", *(() if paths else ("--parents",)))  # with paths git prints other parents
+    listed = repo.git("--literal-pathspecs", "rev-list", *shape, *revisions, *limit).out
+    known = read_graph(listed)
+    ids = list(known)
+    parents = parents_of(repo, ids) if paths else known
     pairs = [(one, parents[one][0] if parents[one] else "") for one in ids]
     found = changes_between(repo, pairs, paths)
     return [
