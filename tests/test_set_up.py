@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -319,3 +320,36 @@ def test_hooks_that_were_switched_off_come_back_and_stay_so_after_uninstall(bare
     assert bare_tree.sync("doctor").code == 0
     bare_tree.synced("uninstall", "--yes")
     assert bare_tree.git("config", "core.hooksPath").code == 1
+
+
+def test_a_users_hook_that_fails_is_no_reason_to_do_less(bare_tree: Tree) -> None:
+    bare_tree.write(".git/hooks/post-checkout", "#!/bin/sh\nexit 3\n")
+    (bare_tree.path / ".git/hooks/post-checkout").chmod(0o755)
+    bare_tree.synced("init", "--yes")
+    bare_tree.ok("add", ".")
+    bare_tree.ok("commit", "-qm", "Add agentsync")
+    place = bare_tree.path.parent / "one"
+    done = bare_tree.git("worktree", "add", "-q", str(place), "-b", "one")
+    assert done.code == 3, "it stays the user's answer"
+    assert "this worktree is one@one" in done.err
+
+
+def silent(main: Tree) -> None:
+    """What husky leaves in a clone whose hooks were in the usual folder."""
+    main.ok("config", "core.hooksPath", ".husky/_")
+
+
+@pytest.mark.skipif(config_hooks(), reason="config hooks stand whoever owns the path")
+def test_where_git_runs_no_hook_every_command_says_so_and_the_printed_one_repairs(main: Tree, one: Tree) -> None:
+    commands = ("status", "lock", "lock README.md", "task list", "forecast", "sync", "check", "worktree list")
+    for words in commands:
+        assert "nothing is enforced here" not in one.sync(*words.split()).err
+    silent(main)
+    for words in commands:
+        assert "nothing is enforced here" in one.sync(*words.split()).err, words
+    payload = json.dumps({"hook_event_name": "SessionStart", "cwd": str(one.path)})
+    told = one.run("agentsync-hook", "claude", stdin=payload)
+    assert "nothing is enforced here" in told.out
+    main.synced("doctor", "--fix")
+    for words in commands:
+        assert "nothing is enforced here" not in one.sync(*words.split()).err

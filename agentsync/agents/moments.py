@@ -213,10 +213,12 @@ def _start(event: Event, scene: Scene) -> Answer:
     if event.kind == MOVED:
         return ALLOWED
     from agentsync.agents.held import held_lines
+    from agentsync.git.hooks_path import silent_line
     from agentsync.news import news
 
+    silent = [f"agentsync: warning: {line}"] if (line := silent_line(scene.repo)) else []
     who = f"agentsync: this agent is {scene.holder.agent} in worktree {scene.repo.worktree_id} ({scene.repo.top})"
-    return tell(event, [one_line(who, 300), *held_lines(scene), *news(scene)], START_CAP)
+    return tell(event, [one_line(who, 300), *silent, *held_lines(scene), *news(scene)], START_CAP)
 
 
 def _export_name(scene: Scene) -> None:

@@ -7,7 +7,7 @@ import os
 from agentsync.cli.output import narrate
 from agentsync.config.load import InForce, in_force_or_last
 from agentsync.errors import AgentsyncError, UnwritableError
-from agentsync.git.hooks_path import why_silent
+from agentsync.git.hooks_path import silent_line
 from agentsync.git.repo import Repo, discover
 from agentsync.holders.identity import Holder
 from agentsync.holders.registry import acting_holder, check_in
@@ -69,6 +69,6 @@ def noting(action: Callable[[], None], *, reads: bool) -> None:
 
 def warn_of_silent_hooks(repo: Repo) -> None:
     """Say in one line where git runs no hook of ours, so that nothing is enforced."""
-    why = why_silent(repo)
-    if why:
-        narrate(f"agentsync: warning: nothing is enforced here: {one_line(why)}: agentsync doctor --fix")
+    line = silent_line(repo)
+    if line:
+        narrate(f"agentsync: warning: {line}")

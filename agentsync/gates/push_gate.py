@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from agentsync.gates.judge import judge_move, judge_steps, split
-from agentsync.gates.ranges import Move, unjudged_steps, whole_move
+from agentsync.gates.ranges import Move, settle_undecided, unjudged_steps, whole_move
 from agentsync.gates.say import allowed_by_a_person, say_refusal, say_warnings
-from agentsync.gates.undecided import decided
 from agentsync.gates.unseen import noticed_in
 from agentsync.git.refs import HEADS, is_zero, resolve_ref
 from agentsync.judging.verdict import joined
@@ -38,5 +37,5 @@ def gate_push(scene: Scene, arguments: Sequence[str], lines: Sequence[str]) -> i
             return 1
         say_warnings(scene, "pre-push", warned)
         if not refused and move.new == resolve_ref(scene.repo, move.ref):
-            decided(scene.repo, move.ref)
+            settle_undecided(scene, move.ref, move.new)
     return 0

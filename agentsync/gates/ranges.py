@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from agentsync.git.objects import commits, empty_tree, tree_changes
-from agentsync.judging.scene import Scene
+from agentsync.gates.undecided import decided, undecided_tip
+from agentsync.git.objects import Commit, changes_between, commits, empty_tree, parents_in, tree_changes
+from agentsync.git.refs import final_ref
+from agentsync.judging.scene import Scene, note_judged
 from agentsync.judging.verdict import Transition
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 
@@ -19,18 +21,39 @@ class Move(NamedTuple):
     new: str
 
 
+def base_refs(scene: Scene) -> tuple[str, ...]:
+    """Base by its name, and by the branch that this name stands for where it is symbolic."""
+    ref = scene.rules.base.ref
+    return tuple(dict.fromkeys((ref, final_ref(scene.repo, ref))))
+
+
+def loses_commits(scene: Scene, move: Move) -> bool:
+    """Whether base would lose commits."""
+    return move.ref in base_refs(scene) and bool(move.old) and not scene.contains(move.new, move.old)
+
+
 def unjudged_steps(scene: Scene, move: Move, also: Sequence[str] = ()) -> list[Transition]:
     """The commits that a move brings and nobody judged, parents first; what `also` has is passed over."""
     base = scene.rules.base
     known = [move.old, base.upstream_commit] if move.ref == base.ref else base.commits
     known = [*(commit for commit in known if commit), *scene.judged_tips, *also]
+    brought = _one_more(scene, move) if move.old in known else None
     steps = [
         Transition(commit.parents, commit.changes, commit.id)
-        for commit in commits(scene.repo, move.new, "--not", *known)
+        for commit in brought or commits(scene.repo, move.new, "--not", *known)
     ]
     for step in steps:
         scene.ancestry.learn(step.commit, step.parents)
     return steps
+
+
+def _one_more(scene: Scene, move: Move) -> list[Commit] | None:
+    """The one commit on top of a judged tip, as nearly every move brings; None where it is not that."""
+    parents = parents_in(scene.cat.read(move.new.encode()) or b"")
+    if parents != (move.old,):
+        return None
+    changes = changes_between(scene.repo, [(move.new, move.old)])[move.new, move.old]
+    return [Commit(move.new, parents, [one.change for one in changes])]
 
 
 def whole_move(scene: Scene, move: Move, steps: Sequence[Transition]) -> Transition:
@@ -44,3 +67,10 @@ def whole_move(scene: Scene, move: Move, steps: Sequence[Transition]) -> Transit
             start = start or found
     changes = tree_changes(scene.repo, start or empty_tree(scene.repo), move.new)
     return Transition((start,) if start else (), changes, move.new)
+
+
+def settle_undecided(scene: Scene, ref: str, tip: str) -> None:
+    """All of a branch was judged now and nothing refused: what no gate could decide counts as judged from here on."""
+    if undecided_tip(scene.repo, ref):
+        note_judged(scene.repo, ref, tip)
+        decided(scene.repo, ref)

@@ -7,12 +7,12 @@ import os
 from agentsync.gates.index_gate import LANDING_NOTE, write_verdict
 from agentsync.gates.judge import judge_move, judge_steps, split
 from agentsync.gates.quiet import leave_quiet
-from agentsync.gates.ranges import Move, unjudged_steps, whole_move
+from agentsync.gates.ranges import Move, base_refs, loses_commits, unjudged_steps, whole_move
 from agentsync.gates.receipt import read_receipt
 from agentsync.gates.recovery import recovery_of
 from agentsync.gates.say import OVERRIDE, allowed_by_a_person, say_refusal, say_warnings
 from agentsync.gates.takeback import find_taken_back, follow_move, is_level
-from agentsync.gates.undecided import undecided_tips
+from agentsync.gates.undecided import decided, note_undecided, undecided_tip, undecided_tips, why_undecided
 from agentsync.gates.unseen import tell_unseen
 from agentsync.git.arrivals import given
 from agentsync.git.objects import commits, parse_raw
@@ -74,12 +74,6 @@ def owner_of(scene: Scene, ref: str) -> Holder | None:
     return actor if judged_tip(repo, ref) else None
 
 
-def base_refs(scene: Scene) -> tuple[str, ...]:
-    """Base by its name, and by the branch that this name stands for where it is symbolic."""
-    ref = scene.rules.base.ref
-    return tuple(dict.fromkeys((ref, final_ref(scene.repo, ref))))
-
-
 def gate_refs(scene: Scene, lines: Sequence[str]) -> int:
     """Judge a prepared transaction; 0 lets it go on, 1 vetoes it."""
     moves = parse_moves(scene.repo, lines)
@@ -105,6 +99,7 @@ def _follow_a_person(scene: Scene, move: Move) -> None:
         say_warnings(scene, "reference-transaction", _taken_back(scene, move, unjudged_steps(scene, move)))
     if move.old and not scene.contains(move.new, move.old):
         keep_left_tip(scene.repo, move.ref, move.old)
+    decided(scene.repo, move.ref)
     note_judged(scene.repo, move.ref, move.new)
 
 
@@ -171,11 +166,22 @@ def _admit(scene: Scene, move: Move) -> bool:
             record_event(scene.repo.shared_dir, "no-receipt", holder=scene.holder.key, ref=move.ref, commit=move.new)
     if move.old and not any(move.old in step.parents for step in fresh) and not scene.contains(move.new, move.old):
         keep_left_tip(scene.repo, move.ref, move.old)
-    note_judged(scene.repo, move.ref, move.new)
+    _note_result(scene, move)
     landing = len(steps) > 1 or any(len(step.parents) > 1 for step in steps)
     if landing and move.ref in base_refs(scene) and CHAINS in scene.snapshot.tree(b""):
         write_private(scene.repo, LANDING_NOTE, "")
     return True
+
+
+def _note_result(scene: Scene, move: Move) -> None:
+    """Note how far the branch is judged; on top of what no gate could decide, it stays undecided as a whole."""
+    undecided = undecided_tip(scene.repo, move.ref)
+    if undecided and scene.contains(move.new, undecided):
+        note_undecided(scene.repo, [(move.ref, move.new)], why_undecided(scene.repo, move.ref))
+        return
+    if undecided:
+        decided(scene.repo, move.ref)
+    note_judged(scene.repo, move.ref, move.new)
 
 
 def _taken_back(scene: Scene, move: Move, fresh: Sequence[Transition]) -> list[Finding]:
@@ -193,7 +199,7 @@ def _taken_back(scene: Scene, move: Move, fresh: Sequence[Transition]) -> list[F
 
 def _taken_away(scene: Scene, move: Move, whole: Transition) -> list[Transition]:
     """Base losing commits, as a step to judge; taking a person's overridden commit back is no change of anybody's."""
-    if not _goes_back(scene, move):
+    if not loses_commits(scene, move):
         return []
     undone = commits(scene.repo, move.old, "--not", move.new)
     rows = [(change.path, _is_override(scene, commit.id)) for commit in undone for change in commit.changes]
@@ -230,11 +236,6 @@ def _with_commit(scene: Scene, finding: Finding, steps: Sequence[Transition], mo
 
 def _concerns(finding: Finding, path: bytes) -> bool:
     return path == finding.path or path.startswith(finding.path + b"/")
-
-
-def _goes_back(scene: Scene, move: Move) -> bool:
-    """Whether base would lose commits: what that takes away is judged as a change."""
-    return move.ref in base_refs(scene) and bool(move.old) and not scene.contains(move.new, move.old)
 
 
 def _covered(repo: Repo, steps: Sequence[Transition]) -> bool:

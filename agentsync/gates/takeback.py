@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 
+from agentsync.gates.ranges import loses_commits
 from agentsync.git.objects import changes_between, merge_base, tree_changes
-from agentsync.git.refs import final_ref
 from agentsync.git.repo import read_line
 from agentsync.holders.registry import private_file, write_private
 from agentsync.judging.takeback import RULE, Past, TakenBack, dropped_by_merge, on_purpose, others, taken_back
@@ -52,7 +52,7 @@ def find_taken_back(scene: Scene, move: Move, steps: Sequence[Transition], *, ap
     A commit made on top of the branch, by a worktree whose index was level with it, takes back on purpose.
     """
     found = []
-    if _loses_commits(scene, move):
+    if loses_commits(scene, move):
         found += _by_going_back(scene, move)
     merges = [step for step in steps if len(step.parents) > 1][-_MOST_MERGES:]
     suspects = [step for step in steps if len(step.parents) == 1]
@@ -62,11 +62,6 @@ def find_taken_back(scene: Scene, move: Move, steps: Sequence[Transition], *, ap
     for step in merges:
         found += _by_merge(scene, step)
     return [one._replace(told=True) for one in found] if scene.holder.is_human else found
-
-
-def _loses_commits(scene: Scene, move: Move) -> bool:
-    base = scene.rules.base.ref
-    return move.ref in (base, final_ref(scene.repo, base)) and bool(move.old) and not scene.contains(move.new, move.old)
 
 
 def _by_going_back(scene: Scene, move: Move) -> list[Finding]:

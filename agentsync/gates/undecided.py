@@ -38,6 +38,15 @@ def undecided_tip(repo: Repo, ref: str) -> str:
     return read_line(_file(repo, ref)) if ref else ""
 
 
+def why_undecided(repo: Repo, ref: str) -> str:
+    """Why no gate could decide, as it was noted first."""
+    try:
+        with open(_file(repo, ref), encoding="utf-8", errors="surrogateescape") as file:
+            return file.read().partition("\n")[2].strip()
+    except OSError:
+        return ""
+
+
 def undecided_tips(repo: Repo, ref: str) -> list[str]:
     """The same as a list: what later commits need not try again."""
     tip = undecided_tip(repo, ref)

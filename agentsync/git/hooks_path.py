@@ -7,6 +7,7 @@ import os
 from agentsync.git.repo import Repo, read_line
 from agentsync.git.run import run_git, scrubbed_environment
 from agentsync.lean import TYPE_CHECKING, NamedTuple
+from agentsync.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +73,12 @@ def why_silent(repo: Repo) -> str:
     except OSError:
         pass
     return why
+
+
+def silent_line(repo: Repo) -> str:
+    """One line for whoever works in a worktree where git runs no hook of ours; empty where it does."""
+    why = why_silent(repo)
+    return f"nothing is enforced here: {one_line(why)}: agentsync doctor --fix" if why else ""
 
 
 def _looked(repo: Repo) -> str:

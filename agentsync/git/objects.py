@@ -110,6 +110,12 @@ def parents_of(repo: Repo, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return read_graph(out)
 
 
+def parents_in(commit: bytes) -> tuple[str, ...]:
+    """The parents that a commit object names (gitformat-commit: header lines before the first empty one)."""
+    header = commit.partition(b"\n\n")[0].decode("ascii", "replace")
+    return tuple(line[7:] for line in header.split("\n") if line.startswith("parent "))
+
+
 def read_graph(out: bytes) -> dict[str, tuple[str, ...]]:
     """What `rev-list --parents` prints: each commit with its parents.
 

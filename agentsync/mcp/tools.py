@@ -7,6 +7,7 @@ import os
 from agentsync.errors import AgentsyncError, NoRepositoryError, UsageError
 from agentsync.forecast.render import clash_lines, concerning, unmerged_line, unread_line
 from agentsync.forecast.run import forecast
+from agentsync.git.hooks_path import silent_line
 from agentsync.git.repo import around
 from agentsync.git.run import LOCAL_VARIABLES
 from agentsync.holders.registry import acting_holder, check_in, register_beside
@@ -50,7 +51,8 @@ def answered(opening: Callable[[], Scene], doing: Callable[[Scene], Facts]) -> F
     scene = None
     try:
         scene = opening()
-        return {"ok": True, **doing(scene)}
+        silent = silent_line(scene.repo)
+        return {"ok": True, **({"warning": silent} if silent else {}), **doing(scene)}
     except AgentsyncError as error:
         lines = error.bare_lines()
         if scene is not None:

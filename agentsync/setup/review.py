@@ -11,10 +11,10 @@ from agentsync.contracts.stale import newer_contracts
 from agentsync.errors import ConfigError, UsageError
 from agentsync.files import read_or_empty
 from agentsync.gates.judge import judge_steps, split
-from agentsync.gates.ranges import Move, unjudged_steps
+from agentsync.gates.ranges import Move, settle_undecided, unjudged_steps
 from agentsync.gates.settings import PROJECT, settings_problem
 from agentsync.git.objects import tree_changes
-from agentsync.git.refs import head_of
+from agentsync.git.refs import head_of, resolve_ref
 from agentsync.git.repo import Repo
 from agentsync.git.scratch import in_scratch_folder
 from agentsync.holders.identity import Holder
@@ -73,7 +73,10 @@ def review(repo: Repo, rules: InForce, holder: Holder, start: str, end: str) -> 
     with_state = bool(scene.store.current())
     if with_state:  # what no gate here has judged, as the next one would
         branch = Move(head_of(repo).branch, "", repo.git("rev-parse", end).out.decode().strip())
-        findings += split(scene, judge_steps(scene, unjudged_steps(scene, branch), branch.ref).findings)[0]
+        refused = split(scene, judge_steps(scene, unjudged_steps(scene, branch), branch.ref).findings)[0]
+        findings += refused
+        if not refused and branch.ref and resolve_ref(repo, branch.ref) == branch.new:
+            settle_undecided(scene, branch.ref, branch.new)
     return Review(tuple(dict.fromkeys(findings)), _overrides(repo, start, end), with_state)
 
 

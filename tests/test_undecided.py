@@ -1,0 +1,62 @@
+"""What no gate could decide passes, stays unjudged whatever comes after it, and is decided at the push and by check."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import Done, Tree
+
+
+def undecided_commit(main: Tree, tree: Tree) -> Done:
+    """A commit of another's locked path while the state cannot be read."""
+    ref = main.path / ".git/agentsync/store.git/refs/heads/state"
+    state = ref.read_text()
+    tree.write("shared.txt", "sneaked\n")
+    ref.write_text("not an id\n")
+    done = tree.git("commit", "-qam", "undecided")
+    ref.write_text(state)
+    return done
+
+
+@pytest.fixture
+def undecided(main: Tree, one: Tree, two: Tree) -> Tree:
+    one.synced("lock", "shared.txt")
+    assert two.commit("a.txt", "a\n").code == 0
+    done = undecided_commit(main, two)
+    assert done.code == 0
+    assert "could not decide" in done.err
+    return two
+
+
+def test_later_commits_go_on_and_say_so(undecided: Tree) -> None:
+    for number in range(2):
+        done = undecided.commit("b.txt", f"{number}\n")
+        assert done.code == 0
+        assert "was not judged" in done.err
+        assert "agentsync check" in done.err
+
+
+def test_a_later_commit_does_not_launder_it(main: Tree, undecided: Tree) -> None:
+    main.ok("clone", "-q", "--bare", ".", "../server.git")
+    undecided.ok("remote", "add", "origin", "../server.git")
+    assert undecided.commit("b.txt", "b\n").code == 0
+    undecided.refused("push", "-q", "origin", "HEAD:refs/heads/two")
+    done = undecided.sync("check")
+    assert done.code == 1
+    assert "shared.txt" in done.out + done.err
+
+
+def test_what_is_decided_is_said_no_more(one: Tree, undecided: Tree) -> None:
+    assert undecided.commit("b.txt", "b\n").code == 0
+    one.synced("unlock", "shared.txt")
+    assert undecided.sync("check").code == 0
+    done = undecided.commit("c.txt", "c\n")
+    assert done.code == 0
+    assert "was not judged" not in done.err
+    undecided.ok("commit", "-q", "--amend", "-m", "better words")
+
+
+def test_a_branch_that_lets_go_of_it_is_judged_again(undecided: Tree) -> None:
+    undecided.ok("reset", "-q", "--hard", "HEAD~1")
+    done = undecided.commit("b.txt", "b\n")
+    assert done.code == 0
+    assert "was not judged" not in done.err
