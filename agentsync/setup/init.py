@@ -112,8 +112,8 @@ def steps(repo: Repo, found: Found) -> list[Step]:
     """Every file that `init` will touch."""
     hooks = {
         "config": "9 hooks, run by git config hook.agentsync-* beside any other",
-        "folder": "9 hooks; one that is there already is run first",
-        "takeover": f"9 hooks, by core.hooksPath; those of {found.hooks.previous} are run first",
+        "folder": "9 hooks; one that is there already runs too",
+        "takeover": f"9 hooks, by core.hooksPath; those of {found.hooks.previous} run too",
     }
     common = [
         Step(found.hooks.folder, hooks[found.hooks.mode]),
