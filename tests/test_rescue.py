@@ -279,6 +279,14 @@ def test_large_files_are_left_out_and_said(text: Tree) -> None:
     assert [[file["path"] for file in row["files"]] for row in listed(text)] == [["small.txt"]]
 
 
+def test_snapshots_of_one_second_stand_in_the_order_of_their_making(text: Tree) -> None:
+    keep_some(text, 6)
+    _, store = store_of(text)
+    made = [(one.time, one.nanosecond) for one in store.snapshots()]
+    assert made == sorted(made, reverse=True)
+    assert len(set(made)) == len(made)
+
+
 def test_a_killed_snapshot_hinders_no_later_one(text: Tree) -> None:
     for number in range(6):
         text.write("a.txt", f"{number}\n")

@@ -52,7 +52,10 @@ class SavedFile(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """The uncommitted changes of a worktree at a time; `left_out` counts files that were too large or too many."""
+    """The uncommitted changes of a worktree at a time; `left_out` counts files that were too large or too many.
+
+    `time` is in epoch seconds; `nanosecond` within it puts those of one second in order.
+    """
 
     id: str
     worktree: str
@@ -62,6 +65,7 @@ class Snapshot(NamedTuple):
     time: int
     files: tuple[SavedFile, ...]
     left_out: int = 0
+    nanosecond: int = 0
 
 
 class SnapshotStore:
@@ -107,7 +111,7 @@ class SnapshotStore:
         rows = self.git("for-each-ref", "--format=%(objectname) %(contents:subject)", REFS).out
         found = [one for row in rows.decode("utf-8", "replace").splitlines() if (one := _parsed(row))]
         fresh = [one for one in found if one.time > time.time() - KEPT_SECONDS]
-        return sorted(fresh, key=lambda one: (-one.time, one.id))
+        return sorted(fresh, key=lambda one: (-one.time, -one.nanosecond, one.id))
 
     def write(self, snapshot: Snapshot, ours: Repo) -> str:
         """Keep a snapshot, whose blobs `ours` has; its id."""
@@ -198,7 +202,8 @@ def _parsed(row: str) -> Snapshot | None:
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
     names = (found.worktree, found.top, found.branch, found.head)
-    whole = all(isinstance(name, str) for name in names) and isinstance(found.time, int)
+    numbers = (found.time, found.left_out, found.nanosecond)
+    whole = all(isinstance(name, str) for name in names) and all(isinstance(number, int) for number in numbers)
     return found if whole and all(is_inside(file.path) for file in files) else None
 
 
@@ -238,7 +243,9 @@ def keep(ours: Repo, worktree: Worktree, head: str, tree: str) -> str:
     files = _bounded(ours, changes)
     branch = head_of(ours, worktree.git_dir).branch
     store.require(len(head))
-    found = Snapshot("", worktree.id, worktree.top, branch, head, int(time.time()), files, len(changes) - len(files))
+    second, nanosecond = divmod(time.time_ns(), 10**9)
+    left_out = len(changes) - len(files)
+    found = Snapshot("", worktree.id, worktree.top, branch, head, second, files, left_out, nanosecond)
     commit = store.write(found, ours)
     write_projection(mark, f"{head} {tree}\n".encode())
     return commit

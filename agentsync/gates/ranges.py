@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agentsync.gates.receipt import read_receipt
 from agentsync.gates.undecided import decided, undecided_tip
 from agentsync.git.objects import Commit, changes_between, commits, empty_tree, parents_in, tree_changes
 from agentsync.git.refs import final_ref
@@ -11,6 +12,8 @@ from agentsync.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from agentsync.git.repo import Repo
 
 
 class Move(NamedTuple):
@@ -37,7 +40,8 @@ def unjudged_steps(scene: Scene, move: Move, also: Sequence[str] = ()) -> list[T
     base = scene.rules.base
     known = [move.old, base.upstream_commit] if move.ref == base.ref else base.commits
     known = [*(commit for commit in known if commit), *scene.judged_tips, *also]
-    brought = _one_more(scene, move) if move.old in known else None
+    # a commit under way is new: no judged branch and no base can have it yet
+    brought = _one_more(scene, move) if commits_now(scene.repo) and move.old in known else None
     steps = [
         Transition(commit.parents, commit.changes, commit.id)
         for commit in brought or commits(scene.repo, move.new, "--not", *known)
@@ -47,8 +51,14 @@ def unjudged_steps(scene: Scene, move: Move, also: Sequence[str] = ()) -> list[T
     return steps
 
 
+def commits_now(repo: Repo) -> bool:
+    """Whether the git process that moves a branch is the one whose index a gate has just judged."""
+    receipt = read_receipt(repo)
+    return receipt is not None and receipt.pid == repo.environ.get("AGENTSYNC_GIT_PID")
+
+
 def _one_more(scene: Scene, move: Move) -> list[Commit] | None:
-    """The one commit on top of a judged tip, as nearly every move brings; None where it is not that."""
+    """The one commit that a plain `git commit` puts on top of the branch; None for an amend or a merge."""
     parents = parents_in(scene.cat.read(move.new.encode()) or b"")
     if parents != (move.old,):
         return None

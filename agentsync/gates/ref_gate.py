@@ -7,7 +7,7 @@ import os
 from agentsync.gates.index_gate import LANDING_NOTE, write_verdict
 from agentsync.gates.judge import judge_move, judge_steps, split
 from agentsync.gates.quiet import leave_quiet
-from agentsync.gates.ranges import Move, base_refs, loses_commits, unjudged_steps, whole_move
+from agentsync.gates.ranges import Move, base_refs, commits_now, loses_commits, unjudged_steps, whole_move
 from agentsync.gates.receipt import read_receipt
 from agentsync.gates.recovery import recovery_of
 from agentsync.gates.say import OVERRIDE, allowed_by_a_person, say_refusal, say_warnings
@@ -88,7 +88,7 @@ def gate_refs(scene: Scene, lines: Sequence[str]) -> int:
         elif actor.is_human and move.ref in own:
             _follow_a_person(scene, move)
         if move.ref in own or final_ref(scene.repo, move.ref) in own:
-            follow_move(scene, move, committed=_commits_now(scene.repo))
+            follow_move(scene, move, committed=commits_now(scene.repo))
     leave_quiet(scene)
     return 0
 
@@ -101,12 +101,6 @@ def _follow_a_person(scene: Scene, move: Move) -> None:
         keep_left_tip(scene.repo, move.ref, move.old)
     decided(scene.repo, move.ref)
     note_judged(scene.repo, move.ref, move.new)
-
-
-def _commits_now(repo: Repo) -> bool:
-    """Whether the git process that moves the branch is the one whose index a gate has just judged."""
-    receipt = read_receipt(repo)
-    return receipt is not None and receipt.pid == repo.environ.get("AGENTSYNC_GIT_PID")
 
 
 def judge_late(scene: Scene) -> None:
@@ -215,7 +209,7 @@ def _is_override(scene: Scene, commit: str) -> bool:
 def _recovery(repo: Repo, move: Move) -> list[str]:
     """What puts the work tree right: `git reset --hard` and the like have made it the refused commit's already."""
     known = recovery_of(repo, "reference-transaction")
-    if len(known) > 2 or _commits_now(repo) or head_of(repo).branch != move.ref:
+    if len(known) > 2 or commits_now(repo) or head_of(repo).branch != move.ref:
         return known
     moved = repo.git("diff-index", "--cached", "--quiet", move.new, ok=()).code == 0
     if known and not moved:  # something else is staged too, which a reset would drop

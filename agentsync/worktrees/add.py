@@ -190,7 +190,8 @@ def _made_by_git(repo: Repo, place: str, branch: str, words: list[str]) -> list[
     if git_elsewhere(repo.environ, place, "diff-index", "--cached", "--quiet", "HEAD", ok=()).code != 0:
         why = one_line(said[-1] if said else f"exit code {done.code}")
         raise GitError("git worktree add was cut short", why, f"git -C {shell_word(place)} status")
-    return [f"the post-checkout hook failed: {one_line(said[-1] if said else f'exit code {done.code}', 160)}"]
+    theirs = [line for line in said if not line.startswith("agentsync: ")]  # ours runs after it
+    return [f"the post-checkout hook failed: {one_line(theirs[-1] if theirs else f'exit code {done.code}', 160)}"]
 
 
 def _new_branch(repo: Repo, rules: InForce, branch: str, place: str, start: str) -> list[str]:
