@@ -43,6 +43,17 @@ repeats_a_commit() {
     [ -f "$git_dir/CHERRY_PICK_HEAD" ] || [ -f "$git_dir/REVERT_HEAD" ]
 }
 
+# The stash is one stack for all worktrees: a user's hook that stashes, as lint-staged does, can get another's entry.
+stash_list() {
+    [ ! -f "$common/logs/refs/stash" ] || cksum <"$common/logs/refs/stash"
+}
+
+warn_of_stash() {
+    echo "agentsync: warning: the stash, which all worktrees share, is not what it was before this hook ran" >&2
+    echo "  lines of another worktree may have come here, or yours gone there; to see and to restore:" >&2
+    echo "  git diff; git stash list; agentsync rescue" >&2
+}
+
 # Without Python: a gate leaves beside the state what a commit must touch to concern anybody
 # (agentsync/gates/quiet.py). Whatever is not as it was then, or is not plain, means: start Python.
 
@@ -167,8 +178,8 @@ TOPS
 
 # Whether the index is a commit that concerns nobody; its receipt is left for reference-transaction.
 nothing_concerned() {
-    [ -z "${AGENTSYNC_ALLOW-}" ] && [ ! -f "$git_dir/MERGE_HEAD" ] && [ -r "$common/agentsync/quiet" ] &&
-        [ -r "$common/agentsync/quiet.base" ] || return 1
+    [ -z "${AGENTSYNC_ALLOW-}" ] && [ ! -f "$git_dir/MERGE_HEAD" ] && [ ! -f "$private/committing" ] &&
+        [ -r "$common/agentsync/quiet" ] && [ -r "$common/agentsync/quiet.base" ] || return 1
     read_projection <"$common/agentsync/quiet" || return 1
     raw=$(judging_git diff-index --cached -r --raw --no-abbrev --no-renames --no-ext-diff --ignore-submodules=none \
         --ita-invisible-in-index "$head") || return 1

@@ -11,9 +11,10 @@ import os
 
 from agentsync.agents.calls import read_call
 from agentsync.lean import NamedTuple
+from agentsync.text import one_line
 
-START, MOVED, BEFORE_EDIT, BEFORE_SHELL, AFTER_EDIT, STOP, OTHER = (
-    "start", "moved", "before-edit", "before-shell", "after-edit", "stop", "other",
+START, MOVED, BEFORE_EDIT, BEFORE_SHELL, AFTER_EDIT, STOP, END, OTHER = (
+    "start", "moved", "before-edit", "before-shell", "after-edit", "stop", "end", "other",
 )  # fmt: skip
 CLIENTS = (
     "claude", "codex", "cursor", "gemini", "copilot", "vscode", "agy", "auggie", "goose", "cline", "windsurf", "qwen",
@@ -22,7 +23,7 @@ CLIENTS = (
 
 _MOMENTS = {
     "sessionstart": START, "agentspawn": START, "cwdchanged": MOVED,
-    "stop": STOP, "agentstop": STOP, "afteragent": STOP,
+    "stop": STOP, "agentstop": STOP, "afteragent": STOP, "sessionend": END,
     "toolcall": "before", "toolexecutebefore": "before", "toolresult": "after", "toolexecuteafter": "after",
 }  # fmt: skip
 _NEVER = ("read", "prompt", "model", "response", "selection")  # `beforeReadFile` has the content of what is read
@@ -54,6 +55,7 @@ _ARGUMENTS = (
     "tool_input", "toolArgs", "tool_info.mcp_tool_arguments", "tool_info", "toolCall.args", "tool_call.input",
     "preToolUse.parameters", "toolInput", "arguments", "args",
 )  # fmt: skip
+_SESSIONS = ("session_id", "sessionId", "conversation_id", "conversationId")
 _RESULTS = ("toolResult", "tool_result", "tool_response", "postToolUse")
 
 
@@ -61,6 +63,7 @@ class Event(NamedTuple):
     """One event: its kind, the dialect it came in and the client's own name for it.
 
     `paths` as the client gave them, relative to `folder`. `again`: the agent goes on because a hook asked it to.
+    `replaces`: the session takes the place of an earlier one in the same window.
     """
 
     kind: str
@@ -71,6 +74,8 @@ class Event(NamedTuple):
     command: str = ""
     transcript: str = ""
     again: bool = False
+    session: str = ""
+    replaces: bool = False
 
 
 def dialect_of(client: str, payload: dict[str, object]) -> str:
@@ -98,12 +103,14 @@ def read_event(client: str, named: str, payload: dict[str, object]) -> Event:
     name = _first(payload, _NAMES) or named or _implied(payload)
     moment = _moment(name)
     event = Event(
-        moment if moment in (START, MOVED, STOP) else OTHER,
+        moment if moment in (START, MOVED, STOP, END) else OTHER,
         dialect,
         name,
         _first(payload, _FOLDERS),
         transcript=_text(payload, "transcript_path") or _text(payload, "transcriptPath"),
         again=payload.get("stop_hook_active") is True,
+        session=one_line(_first(payload, _SESSIONS), 80),
+        replaces=_text(payload, "source") in ("clear", "resume", "compact", "fork"),
     )
     if moment not in ("before", "after"):
         return event

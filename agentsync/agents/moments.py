@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 
 from agentsync.agents.answers import ALLOWED, Answer, go_on, refuse, tell
 from agentsync.agents.edit import judge_edit, lock_exclusive
-from agentsync.agents.events import AFTER_EDIT, BEFORE_EDIT, BEFORE_SHELL, MOVED, START, STOP, Event
+from agentsync.agents.events import AFTER_EDIT, BEFORE_EDIT, BEFORE_SHELL, END, MOVED, START, STOP, Event
 from agentsync.agents.place import (
     Place,
     agents_environment,
@@ -23,14 +24,16 @@ from agentsync.gates.opening import open_scene
 from agentsync.git.refs import HEADS, head_of, worktrees
 from agentsync.git.repo import MAIN_WORKTREE, Repo, around, read_line
 from agentsync.holders.registry import private_file, write_private
+from agentsync.holders.sessions import forget_session, note_committing, note_session, sessions
 from agentsync.judging.verdict import Finding
 from agentsync.lean import TYPE_CHECKING
 from agentsync.state.journal import record_event
-from agentsync.text import one_line, show_path
+from agentsync.text import one_line, show_duration, show_path, show_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from agentsync.agents.shell.commands import Command
     from agentsync.agents.shell.dangers import Surroundings
     from agentsync.judging.scene import Scene
 
@@ -53,6 +56,8 @@ def answer_to(event: Event, environ: Mapping[str, str]) -> Answer:
     own = around(environ, folder)
     if own is None or not os.path.isdir(own.shared_dir):
         return ALLOWED
+    if event.kind == END:
+        forget_session(own, event.session)
     if event.kind in (START, MOVED):
         return _start(event, open_scene(own))
     return _stop(event, open_scene(own)) if event.kind == STOP and not event.again else ALLOWED
@@ -132,6 +137,8 @@ def _before_shell(event: Event, environ: Mapping[str, str], folder: str) -> Answ
     destroying = destroying_findings(own, commands) if own is not None and os.path.isdir(own.shared_dir) else []
     if destroying:
         return _refusal(event, own, destroying)
+    if own is not None and _commits(commands):
+        note_committing(own, event.session)
     named = [value for command in commands for name, value in command.variables if name == "AGENTSYNC_AGENT"]
     environ = {**environ, "AGENTSYNC_AGENT": named[-1]} if named else environ
     writes = writes_of(commands)
@@ -141,6 +148,12 @@ def _before_shell(event: Event, environ: Mapping[str, str], folder: str) -> Answ
 
         writes += committed_by(environ, commands)
     return _before(event, environ, folder, writes) if writes else ALLOWED
+
+
+def _commits(commands: Sequence[Command]) -> bool:
+    from agentsync.agents.shell.git_words import parse_git
+
+    return any((git := parse_git(command)) is not None and git.subcommand == "commit" for command in commands)
 
 
 def _surroundings(environ: Mapping[str, str]) -> Callable[[str], Surroundings | None]:
@@ -174,6 +187,7 @@ def _after_edit(event: Event, environ: Mapping[str, str], folder: str) -> Answer
     for repo, paths in _by_worktree(places):
         scene = open_scene(repo)
         snapshot_if_due(repo)
+        note_session(repo, event.session, event.dialect, paths)
         renew_locks(scene, paths)
         _, warned = split(scene, judge_edit(scene, paths))
         lines += _unwarned(scene, warned) + _new_conflicts(scene, paths)
@@ -218,7 +232,25 @@ def _start(event: Event, scene: Scene) -> Answer:
 
     silent = [f"agentsync: warning: {line}"] if (line := silent_line(scene.repo)) else []
     who = f"agentsync: this agent is {scene.holder.agent} in worktree {scene.repo.worktree_id} ({scene.repo.top})"
-    return tell(event, [one_line(who, 300), *silent, *held_lines(scene), *news(scene)], START_CAP)
+    lines = [one_line(who, 300), *silent, *_other_sessions(event, scene), *held_lines(scene), *news(scene)]
+    note_session(scene.repo, event.session, event.dialect)
+    return tell(event, lines, START_CAP)
+
+
+def _other_sessions(event: Event, scene: Scene) -> list[str]:
+    """The sessions that were active in this worktree lately: two of them share its files, its index and its branch."""
+    if event.replaces or not event.session:
+        return []
+    others = [one for one in sessions(scene.repo) if one.id != event.session]
+    if not others:
+        return []
+    last = max(others, key=lambda one: one.seen)
+    since, ago = show_time(last.since), show_duration(time.time() - last.seen)
+    return [
+        f"another session ({last.client}, since {since}, last active {ago} ago) works in this worktree, on the same "
+        "files and index; if it still runs, work in one of your own:",
+        "  agentsync worktree add NAME",
+    ]
 
 
 def _export_name(scene: Scene) -> None:

@@ -15,13 +15,13 @@ from agentsync.gates.unseen import tell_unseen
 from agentsync.git.objects import STAGED, empty_tree, parse_raw
 from agentsync.git.refs import HEADS, head_of
 from agentsync.git.repo import read_line
-from agentsync.holders.registry import write_private
+from agentsync.holders.registry import private_file, write_private
 from agentsync.judging.scene import Scene
 from agentsync.judging.verdict import Transition, Verdict, joined
 from agentsync.lean import TYPE_CHECKING
 from agentsync.state.paths import LANDING
 from agentsync.state.store import Change, Snapshot
-from agentsync.text import one_line
+from agentsync.text import one_line, shell_path, show_path, show_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +66,7 @@ def gate_index(scene: Scene, hook: str, git_pid: str) -> int:
         say_refusal(scene, hook, refused, recovery_of(repo, hook))
         return 1
     say_warnings(scene, hook, warned)
+    _say_other_sessions(scene, step)
     if verdict.records and not refused:
         verdict = write_verdict(scene, judge, verdict, "prepare a commit")
         refused, _ = split(scene, verdict.findings)
@@ -84,6 +85,21 @@ def gate_index(scene: Scene, hook: str, git_pid: str) -> int:
     write_receipt(repo, Receipt(git_pid, plain, state, ref, trailers, content_of(parents, raw)))
     leave_quiet(scene)
     return 0
+
+
+def _say_other_sessions(scene: Scene, step: Transition) -> None:
+    """Say which paths of this commit another agent's session wrote in this worktree."""
+    if not os.path.exists(private_file(scene.repo, "committing")):
+        return
+    from agentsync.holders.sessions import take_written_by_others
+
+    for session, paths in take_written_by_others(scene.repo, [change.path for change in step.changes]):
+        who = f"another session ({session.client}, last active {show_time(session.seen)})"
+        shown = ", ".join(show_path(path) for path in paths[:5]) + (f" and {len(paths) - 5} more" if paths[5:] else "")
+        tell(f"agentsync: warning: this commit takes {shown}, which {who} wrote in this worktree")
+        tell("  to leave that out of the commit:")
+        words = " ".join(shell_path(path) for path in paths)
+        tell(f"  git restore --staged --source=HEAD~1 -- {words} && git commit --amend --no-edit")
 
 
 def _undoes_a_landing(scene: Scene, head: str) -> bool:

@@ -57,6 +57,7 @@ CLAUDE = Client(
         ("PreSkillShellCommand", _nested("claude", "", 10)),  # shell lines in a skill's text, which are no tool's call
         ("PostToolUse", _nested("claude", "Edit|Write|MultiEdit|NotebookEdit", 10)),
         ("Stop", _nested("claude", "", 10)),
+        ("SessionEnd", _nested("claude", "", 5)),
     ),
 )
 CODEX = Client(
@@ -68,6 +69,7 @@ CODEX = Client(
         ("PreToolUse", _nested("codex", "Bash|apply_patch|Edit|Write", 10)),
         ("PostToolUse", _nested("codex", "apply_patch|Edit|Write", 10)),
         ("Stop", _nested("codex", "", 10)),
+        ("SessionEnd", _nested("codex", "", 3)),
     ),
     in_main=True,
     note="approve the hooks once in Codex: /hooks",
@@ -81,6 +83,7 @@ CURSOR = Client(
         ("preToolUse", {"command": _line("cursor"), "matcher": "Write|Delete|Shell", "timeout": 10}),
         ("postToolUse", {"command": _line("cursor"), "matcher": "Write|Delete", "timeout": 10}),
         ("stop", {"command": _line("cursor"), "loop_limit": 1}),
+        ("sessionEnd", {"command": _line("cursor")}),
     ),
     (("version", 1),),
 )
@@ -93,6 +96,7 @@ GEMINI = Client(
         ("BeforeTool", _nested("gemini", "write_file|replace|run_shell_command", 10000, name="agentsync")),
         ("AfterTool", _nested("gemini", "write_file|replace", 10000, name="agentsync")),
         ("AfterAgent", _nested("gemini", "", 10000, name="agentsync")),
+        ("SessionEnd", _nested("gemini", "", 10000, name="agentsync")),
     ),
 )
 COPILOT = Client(
@@ -101,7 +105,7 @@ COPILOT = Client(
     ".github/hooks/agentsync.json",
     tuple(
         (event, {"type": "command", "bash": _surely("copilot", event), "timeoutSec": 10})
-        for event in ("sessionStart", "preToolUse", "postToolUse", "agentStop")
+        for event in ("sessionStart", "preToolUse", "postToolUse", "agentStop", "sessionEnd")
     ),
     (("version", 1),),
 )
