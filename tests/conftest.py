@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import fork_server
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -61,9 +64,17 @@ class Done:
 class Tree:
     """One worktree to run commands in."""
 
-    def __init__(self, path: Path, environ: dict[str, str]) -> None:
-        self.path = path
+    def __init__(self, path: Path, environ: dict[str, str], stage: Stage | None = None) -> None:
+        self._path = path
+        self._stage = stage
         self.environ = environ
+
+    @property
+    def path(self) -> Path:
+        """The worktree's folder, laid out by now."""
+        if self._stage is not None:
+            self._stage.enter()
+        return self._path
 
     def run(self, *words: str | bytes, stdin: str = "", **extra: str) -> Done:
         done = subprocess.run(
@@ -98,9 +109,14 @@ class Tree:
         assert "agentsync: refused:" in done.err, done
         return done
 
-    def sync(self, *words: str, **extra: str) -> Done:
+    def sync(self, *words: str, stdin: str = "", **extra: str) -> Done:
         """Run agentsync, whatever comes of it."""
-        return self.run(sys.executable, "-m", "agentsync", *words, **extra)
+        given = stdin.encode()
+        done = fork_server.run([*words], self.path, {**self.environ, **extra}, given)
+        if done is None:
+            return self.run(sys.executable, "-m", "agentsync", *words, stdin=stdin, **extra)
+        code, out, err = done
+        return Done(code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """Start agentsync in a process group of its own, and go on."""
@@ -133,62 +149,145 @@ class Tree:
 
     def worktree(self, name: str, *words: str) -> Tree:
         """A linked worktree on a branch of its own."""
-        place = self.path.parent / name
-        self.ok("worktree", "add", "-q", str(place), "-b", name, *words)
-        return Tree(place, self.environ)
+        place = self._path.parent / name
+        argv = ("worktree", "add", "-q", str(place), "-b", name, *words)
+        if self._stage is None or words:
+            self.ok(*argv)
+        else:
+            self._stage.step(f"{self._path.name}-worktree-{name}", lambda: self.ok(*argv))
+        return Tree(place, self.environ, self._stage)
+
+
+class Stage:
+    """The folder that this process's tests run in, one after another: what was made in it once is put back by copying.
+
+    It is the same folder each time because git and the state keep absolute paths of worktrees. What a test's detached
+    processes still do there is ended before.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "stage"
+        self._kept = folder / "kept"
+        self._steps: tuple[str, ...] = ()
+        self._waiting = False  # what stands for these steps is not laid out yet
+        self.entered = False  # somebody works in it: it is no longer what its steps made
+
+    def clear(self) -> None:
+        """Begin again with an empty folder."""
+        _end_processes(self.folder)
+        self._steps, self._waiting, self.entered = (), True, False
+
+    def step(self, name: str, make: Callable[[], object]) -> None:
+        """Have what `make` makes after the steps before it."""
+        if self.entered:
+            make()
+            return
+        self._steps = (*self._steps, name)
+        kept = self._kept / "+".join(self._steps)
+        if kept.exists():
+            self._waiting = True
+            return
+        self._lay_out(self._steps[:-1])
+        make()
+        _end_processes(self.folder)
+        self.entered = False
+        shutil.copytree(self.folder, kept, symlinks=True)
+
+    def enter(self) -> None:
+        """Lay out what the steps made, for whoever works in it from now on."""
+        self.lay_out()
+        self.entered = True
+
+    def lay_out(self) -> None:
+        """Have what the steps made in the folder."""
+        self._lay_out(self._steps)
+
+    def _lay_out(self, steps: tuple[str, ...]) -> None:
+        if self._waiting:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            if steps:
+                shutil.copytree(self._kept / "+".join(steps), self.folder, symlinks=True)
+            else:
+                (self.folder / "home").mkdir(parents=True)
+        self._waiting = False
+
+
+def _end_processes(folder: Path) -> None:
+    """End what works in a folder, such as a forecast in the background."""
+    for proc in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(folder / "home") in (proc / "environ").read_text(errors="replace"):
+                os.kill(int(proc.name), signal.SIGKILL)
+        except (OSError, ValueError):
+            continue
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Repositories to copy: making one costs some thirty processes, copying it none."""
-    folder = tmp_path_factory.mktemp("prepared")
-    (folder / "home").mkdir()
-    environ = hermetic_environment(folder / "home")
-    place = folder / "bare"
-    place.mkdir()
-    tree = Tree(place, environ)
-    tree.ok("init", "-q", "-b", "main")
+def _stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    return Stage(tmp_path_factory.mktemp("stage"))
+
+
+@pytest.fixture
+def stage(_stage: Stage, tmp_path: Path) -> Stage:
+    """A place for one test."""
+    if not Path("/proc/self/environ").exists():
+        return Stage(tmp_path)
+    _stage.clear()
+    return _stage
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Function) -> None:
+    """A test begins in a folder that is laid out, whatever it looks at first."""
+    if isinstance(made := item.funcargs.get("stage"), Stage):
+        made.lay_out()
+
+
+@pytest.fixture
+def bare_tree(stage: Stage) -> Tree:
+    """A repository with one commit and no agentsync."""
+    tree = Tree(stage.folder / "main", hermetic_environment(stage.folder / "home"), stage)
+    stage.step("bare", lambda: _make_bare(tree))
+    return tree
+
+
+def _make_bare(tree: Tree) -> None:
+    tree.path.mkdir()
+    tree.ok("init", "-q", "-b", "main", "--template=")
+    (tree.path / ".git/hooks").mkdir()
+    (tree.path / ".git/info").mkdir()
     tree.ok("config", "user.name", "Dev One")
     tree.ok("config", "user.email", "dev@example.com")
     tree.write("shared.txt", "one\ntwo\nthree\n")
     tree.write("src/app.py", "print('hello')\n")
     tree.ok("add", ".")
     tree.ok("commit", "-q", "-m", "start")
-    shutil.copytree(place, folder / "main", symlinks=True)
-    tree = Tree(folder / "main", environ)
-    tree.synced("init", "--yes")
-    tree.ok("add", ".")
-    tree.ok("commit", "-q", "-m", "Add agentsync")
-    for name in ("quiet", "quiet.base", "quiet.locks"):  # they name this folder
-        (tree.path / ".git/agentsync" / name).unlink(missing_ok=True)
-    return folder
-
-
-def copied(prepared: Path, name: str, tmp_path: Path) -> Tree:
-    """One of the prepared repositories, moved to a test's own folder."""
-    (tmp_path / "home").mkdir()
-    shutil.copytree(prepared / name, tmp_path / "main", symlinks=True)
-    return Tree(tmp_path / "main", hermetic_environment(tmp_path / "home"))
 
 
 @pytest.fixture
-def bare_tree(prepared: Path, tmp_path: Path) -> Tree:
-    """A repository with one commit and no agentsync."""
-    return copied(prepared, "bare", tmp_path)
-
-
-@pytest.fixture
-def main(prepared: Path, tmp_path: Path) -> Tree:
+def main(bare_tree: Tree, stage: Stage) -> Tree:
     """A repository with agentsync set up and committed; the main worktree is a person's."""
-    return copied(prepared, "main", tmp_path)
+
+    def make() -> None:
+        bare_tree.synced("init", "--yes")
+        bare_tree.ok("add", ".")
+        bare_tree.ok("commit", "-q", "-m", "Add agentsync")
+
+    stage.step("main", make)
+    return bare_tree
 
 
 LINES = [f"line {number}" for number in range(30)]
 
 
 @pytest.fixture
-def text(main: Tree) -> Tree:
+def text(main: Tree, stage: Stage) -> Tree:
     """Base with a file of thirty lines, a manifest, a registry and two migrations."""
+    stage.step("text", lambda: _make_text(main))
+    return main
+
+
+def _make_text(main: Tree) -> None:
     main.write("f.txt", "\n".join(LINES) + "\n")
     main.write("package.json", '{\n  "name": "x",\n  "dependencies": {\n    "a": "^1.0.0"\n  }\n}\n')
     main.write("registry.py", 'NAMES = [\n    "a",\n]\n')
@@ -196,7 +295,6 @@ def text(main: Tree) -> Tree:
     main.write("db/migrations/0002_more.sql", "create table b (id int);\n")
     main.ok("add", ".")
     main.ok("commit", "-qm", "a real beginning")
-    return main
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ None may be refused, none may leave a gate undecided, and each must end as it do
 from __future__ import annotations
 
 import pytest
-from conftest import Tree
+from conftest import Stage, Tree
 
 SIDE = "side"
 
@@ -77,8 +77,13 @@ OPERATIONS = {
 
 
 @pytest.fixture
-def busy(main: Tree) -> Tree:
+def busy(main: Tree, stage: Stage) -> Tree:
     """A repository in which another agent holds a lock with a chain, a claim and a number."""
+    stage.step("busy", lambda: make_busy(main))
+    return main
+
+
+def make_busy(main: Tree) -> None:
     main.write("TASKS.md", "# Tasks\n\n- [ ] **T-1** One\n")
     main.write("db/migrations/001_a.sql", "a\n")
     main.write("db/migrations/002_b.sql", "b\n")
@@ -97,7 +102,6 @@ def busy(main: Tree) -> Tree:
     other.write("db/migrations/003_c.sql", "c\n")
     other.ok("add", ".")
     other.ok("commit", "-qm", "other's work")
-    return main
 
 
 def perform(tree: Tree, line: str) -> None:
@@ -116,9 +120,7 @@ def perform(tree: Tree, line: str) -> None:
 @pytest.mark.parametrize("where", ["main", "linked"])
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_everyday_operations_are_never_refused(busy: Tree, name: str, where: str) -> None:
-    tree = busy
-    if where == "linked":
-        tree = busy.worktree("mine")
+    tree = busy if where == "main" else busy.worktree("mine")
     assert tree.commit("own.txt", "mine\n").code == 0
     for line in OPERATIONS[name]:
         perform(tree, line)

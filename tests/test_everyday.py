@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from conftest import LINES, Tree
+from conftest import LINES, Stage, Tree
 
 
 def edit(tree: Tree, line: int, text: str) -> None:
@@ -98,11 +98,9 @@ OPERATIONS: list[Callable[[Tree, Tree], None]] = [
 
 
 @pytest.fixture
-def base(main: Tree) -> Tree:
+def base(main: Tree, stage: Stage) -> Tree:
     """Base with a file of thirty lines."""
-    main.write("f.txt", "\n".join(LINES) + "\n")
-    main.ok("add", ".")
-    main.ok("commit", "-qm", "a file of many lines")
+    stage.step("everyday", lambda: main.commit("f.txt", "\n".join(LINES) + "\n", "a file of many lines"))
     return main
 
 
@@ -110,11 +108,17 @@ def base(main: Tree) -> Tree:
 @pytest.mark.parametrize("who", ["agent", "person"])
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.__name__)
 def test_nothing_is_refused_that_brings_no_new_content_to_anothers_path(
-    base: Tree, who: str, operation: Callable[[Tree, Tree], None], changed_before: bool
+    base: Tree, stage: Stage, who: str, operation: Callable[[Tree, Tree], None], changed_before: bool
 ) -> None:
     """Base changed the locked path meanwhile; the branch perhaps did before the lock, elsewhere in the file."""
     holder = base.worktree("holder")
     tree = base.worktree("worker") if who == "agent" else base
+    stage.step(f"{who}-{changed_before}", lambda: lock_after_work(base, holder, tree, who, changed_before))
+    operation(tree, holder if who == "person" else base)
+    assert tree.ok("status", "--porcelain", "--untracked-files=no") in ("", "A planned.txt")
+
+
+def lock_after_work(base: Tree, holder: Tree, tree: Tree, who: str, changed_before: bool) -> None:
     if who == "person":
         base.ok("switch", "-q", "-c", "worker")
     for number in (3, 5):
@@ -128,11 +132,7 @@ def test_nothing_is_refused_that_brings_no_new_content_to_anothers_path(
     if who == "person":
         holder.ok("commit", "-qam", "landed")
         holder.unhooked("update-ref", "refs/heads/main", holder.head())
-        source = Tree(holder.path, holder.environ)
     else:
         base.ok("commit", "-qam", "landed")
         holder.ok("merge", "-q", "--ff-only", "main")
-        source = base
     holder.synced("lock", "f.txt", "planned.txt")
-    operation(tree, source)
-    assert tree.ok("status", "--porcelain", "--untracked-files=no") in ("", "A planned.txt")

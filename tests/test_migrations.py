@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import Tree
+from conftest import Stage, Tree
 
 from agentsync.migrations.graph import Node, alembic_node, dangling, django_node, heads
 from agentsync.migrations.layouts import BY_NAME, detect, next_text, number_in
@@ -94,11 +94,14 @@ def test_graphs() -> None:
 
 
 @pytest.fixture
-def goose(main: Tree) -> Tree:
-    for number in (1, 2):
-        main.write(f"db/migrations/0000{number}_m.sql", "-- +goose Up\n")
-    main.ok("add", ".")
-    main.ok("commit", "-qm", "migrations")
+def goose(main: Tree, stage: Stage) -> Tree:
+    def make() -> None:
+        for number in (1, 2):
+            main.write(f"db/migrations/0000{number}_m.sql", "-- +goose Up\n")
+        main.ok("add", ".")
+        main.ok("commit", "-qm", "migrations")
+
+    stage.step("goose", make)
     return main
 
 

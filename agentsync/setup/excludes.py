@@ -37,5 +37,8 @@ def remove_excludes(repo: Repo) -> list[str]:
     kept = [line for line in lines if line.strip().decode("utf-8", "replace") not in LINES]
     if b"".join(kept) == text:
         return []
-    write_whole(exclude_file(repo), b"".join(kept))
+    if kept:
+        write_whole(exclude_file(repo), b"".join(kept))
+    else:  # as it was in a repository that was made without git's template
+        exclude_file(repo).unlink()
     return [str(exclude_file(repo))]
