@@ -135,7 +135,8 @@ told_of_claims() {
         [ "$last" = "$branch" ]
 }
 
-# Whether changes in git's raw format (the input) touch nothing that concerns anybody.
+# Whether changes in git's raw format (the input) touch nothing that concerns anybody: 0; 2 where all that concerns
+# anybody are this holder's own locks.
 plain_paths() {
     count=0 asked='' spaced=''
     while IFS= read -r line; do
@@ -146,8 +147,14 @@ plain_paths() {
         [ $count -le 50 ] && concerns_nobody || return 1
     done
     [ "$locks" != 0 ] && [ -n "$asked" ] || return 0
-    printf %s "$asked" | grep -qxF -f - "$common/agentsync/quiet.locks"
-    [ $? = 1 ]
+    known=$(printf %s "$asked" | grep -xF -f - "$common/agentsync/quiet.locks")
+    case $? in 0) ;; 1) return 0 ;; *) return 1 ;; esac
+    own=$(while read -r lock; do echo "$key $lock"; done <<LOCKS | grep -cxF -f - "$common/agentsync/quiet.locks"
+$known
+LOCKS
+    )
+    [ "$own" = "$(echo "$known" | grep -c .)" ] && return 2
+    return 1
 }
 
 concerns_nobody() {
@@ -158,7 +165,7 @@ concerns_nobody() {
 $globs
 GLOBS
     while read -r top; do
-        [ -z "$top" ] || [ ! -e "$top/$path.agent-lock" ] || return 1
+        [ -z "$top" ] || [ ! -e "$top/$path.agent-lock" ] || is_ours "$top/$path.agent-lock" || return 1
     done <<TOPS
 $tops
 TOPS
@@ -176,6 +183,12 @@ TOPS
     done
 }
 
+# Whether a marker file is written by agentsync (agentsync/locks/beside.py): then the state says the same.
+is_ours() {
+    [ -f "$1" ] && [ ! -L "$1" ] && read -r header <"$1" &&
+        [ "$header" = '# agentsync: locked. This file only tells; to lock or unlock use the agentsync command.' ]
+}
+
 # Whether the index is a commit that concerns nobody; its receipt is left for reference-transaction.
 nothing_concerned() {
     [ -z "${AGENTSYNC_ALLOW-}" ] && [ ! -f "$git_dir/MERGE_HEAD" ] && [ ! -f "$private/committing" ] &&
@@ -183,12 +196,14 @@ nothing_concerned() {
     read_projection <"$common/agentsync/quiet" || return 1
     raw=$(judging_git diff-index --cached -r --raw --no-abbrev --no-renames --no-ext-diff --ignore-submodules=none \
         --ita-invisible-in-index "$head") || return 1
-    plain_paths <<RAW || return 1
+    kind=plain
+    plain_paths <<RAW
 $raw
 RAW
+    case $? in 0) ;; 2) kind=recheck ;; *) return 1 ;; esac # the chains of its locks grow when the branch moves
     ! repeats_a_commit || trailers=''
     forecast_note
-    printf '%s plain\n%s\n%s\n%s\n%s\n%s' "$PPID" "$state" "$branch" "$trailers" "$head" "${raw:+
+    printf '%s %s\n%s\n%s\n%s\n%s\n%s' "$PPID" "$kind" "$state" "$branch" "$trailers" "$head" "${raw:+
 $raw
 }" >"$private/receipt"
     echo >"$private/alive"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from agentsync.config.patterns import matches
 from agentsync.gates.quiet import shell_globs
+from agentsync.locks.beside import HEADER
 
 PIECES = st.sampled_from(["a", "b", "ab", "*", "**", "?", "[ab]", "a*", "*.b", "/", "\\*", "!", " "])
 PATTERNS = st.lists(PIECES, min_size=1, max_size=6).map("".join)
@@ -122,6 +123,10 @@ def test_a_lock_on_something_inside_what_changes_is_seen(counted: Tree, settled:
     settled.refused("commit", "-qm", "another's")
 
 
+def test_sh_knows_the_marker_files_of_agentsync_by_their_first_line(main: Tree) -> None:
+    assert f"= '{HEADER}' ]" in (main.path / ".git/agentsync/shim.sh").read_text()
+
+
 def test_a_marker_made_by_hand_is_seen(counted: Tree, settled: Tree) -> None:
     two = counted.worktree("two")
     two.synced("status")
@@ -130,6 +135,35 @@ def test_a_marker_made_by_hand_is_seen(counted: Tree, settled: Tree) -> None:
     two.write("shared.txt.agent-lock", "two\n")
     settled.write("shared.txt", "mine\n")
     settled.refused("commit", "-qam", "another's")
+
+
+def test_a_commit_under_ones_own_lock_starts_python_once_and_its_chain_grows(counted: Tree, settled: Tree) -> None:
+    """Nothing is judged before the commit is made: the branch's move decides, and writes the chain."""
+    settled.synced("lock", "shared.txt")
+    assert settled.commit("shared.txt", "1\n").code == 0
+    for number in range(2, 4):
+        settled.write("shared.txt", f"{number}\n")
+        settled.ok("add", "shared.txt")
+        assert python_starts(settled, "commit", "-qm", f"version {number}") == 1
+        assert settled.ok("log", "-1", "--format=%(trailers:key=Agent,valueonly)") == "one"
+    settled.synced("unlock", "shared.txt")
+    done = counted.worktree("two").sync("lock", "shared.txt")
+    assert settled.head()[:10] in done.err, "the chain's last version is this commit's"
+
+
+def test_a_commit_under_ones_own_lock_and_on_anothers_path_is_refused_before_it_is_made(
+    counted: Tree, settled: Tree
+) -> None:
+    settled.synced("lock", "shared.txt")
+    assert settled.commit("shared.txt", "1\n").code == 0
+    counted.worktree("two").synced("lock", "src/app.py")
+    for _ in range(2):
+        assert settled.commit("shared.txt", f"{_}\n").code == 0
+    settled.write("src/app.py", "x\n")
+    settled.write("shared.txt", "x\n")
+    done = settled.refused("commit", "-qam", "both", GIT_TRACE="1")
+    assert "src/app.py is locked by two@two" in done.err
+    assert "reference-transaction prepared" not in done.err
 
 
 def test_settings_that_change_are_seen(counted: Tree, settled: Tree) -> None:

@@ -14,8 +14,10 @@ from agentsync.config.schema import FILE as SETTINGS_FILE
 from agentsync.gates.judge import MIGRATION_ENDS, MIGRATION_HINTS
 from agentsync.git.refs import is_reftable, worktrees
 from agentsync.git.repo import private_dir_of, read_line
+from agentsync.holders.identity import Holder
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.beside import MOST_WORKTREES, SUFFIX
+from agentsync.record import text_of
 from agentsync.state.paths import LANDING, LOCK, LOCKS, TASKS, from_state
 from agentsync.text import one_line
 
@@ -38,8 +40,11 @@ _MOST_GLOBS = 200
 def leave_quiet(scene: Scene) -> None:
     """Write the projection for the state as it is now, where it can be said and does not stand already."""
     repo, state = scene.repo, scene.store.current()
-    if is_reftable(repo) or (scene.snapshot.id != state):
+    if is_reftable(repo):
         return
+    if scene.snapshot.id != state:  # this gate or another has written since
+        scene.snapshot = scene.store.snapshot()
+        state = scene.snapshot.id
     base = scene.rules.base
     head = [FORMAT, state or "-", f"{base.ref} {base.upstream or '-'}"]
     at = f"{_loose(repo, base.ref)} {_loose(repo, base.upstream)}"
@@ -209,7 +214,7 @@ def _tops(scene: Scene) -> list[str] | None:
 
 
 def _locked(snapshot: Snapshot) -> list[str] | None:
-    """The locked paths (`=path`) and the folders above them (`^path`)."""
+    """The locked paths (`=path`), whose each is (`KEY =path`), and the folders above them (`^path`)."""
     found: list[str] = []
     for place in _places(snapshot):
         if place is None:
@@ -217,11 +222,18 @@ def _locked(snapshot: Snapshot) -> list[str] | None:
         path = from_state(place).decode("utf-8", "surrogateescape")
         if "\n" in path:
             return None
-        found.append(f"={path}")
+        found += [f"={path}", f"{_key_of(snapshot, place)} ={path}"]
         while "/" in path:
             path = path.rpartition("/")[0]
             found.append(f"^{path}")
     return list(dict.fromkeys(found))
+
+
+def _key_of(snapshot: Snapshot, place: bytes) -> str:
+    """Whose lock it is; another kind than one taken by command is never a holder's own here."""
+    record = snapshot.get(place) or {}
+    holder = Holder(text_of(record, "agent"), text_of(record, "worktree"))
+    return holder.key if text_of(record, "kind") == "command" and " " not in holder.key else ""
 
 
 def _places(snapshot: Snapshot) -> Iterator[bytes | None]:
