@@ -687,12 +687,12 @@ def test_ignored_files_and_folders_above_or_below_what_lands_stay(text: Tree, st
 
 def test_a_union_keeps_the_mode_that_one_side_gave(text: Tree) -> None:
     checked(text, "true")
-    text.commit("d.py", "import a\n\nprint(a)\n")
+    text.commit("d.py", "A = 1\n\nprint(A)\n")
     one = text.worktree("one")
-    one.write("d.py", "import a\nimport b\n\nprint(a)\n")
+    one.write("d.py", "A = 1\nB = 2\n\nprint(A)\n")
     (one.path / "d.py").chmod(0o755)
     one.ok("commit", "-qam", "b")
-    text.commit("d.py", "import a\nimport c\n\nprint(a)\n")
+    text.commit("d.py", "A = 1\nC = 3\n\nprint(A)\n")
     assert "d.py: both sides' insertions are kept" in text.synced("integrate", "one")
     assert text.ok("ls-files", "-s", "d.py").startswith("100755")
 

@@ -383,6 +383,74 @@ def test_registries(sides: tuple[list[str], ...]) -> None:
         assert asked[3] in (changed or {asked[0]}), f"{address} leads to {asked[3]}"
 
 
+# Imports: a fact is a name with where it is from; no name comes to stand for two things.
+
+WRITTEN: dict[str, tuple[Callable[[str, list[str]], str], str]] = {
+    "src/app.py": (lambda source, names: f"from {source} import {', '.join(names)}\n", r"from (\w) import (.*)"),
+    "src/app.ts": (
+        lambda source, names: f'import {{ {", ".join(names)} }} from "{source}";\n',
+        r"import \{ (?P<names>.*) \} from \"(?P<source>\w)\";",
+    ),
+    "src/app.rs": (
+        lambda source, names: (
+            f"use {source}::{{{', '.join(names)}}};\n" if names[1:] else f"use {source}::{names[0]};\n"
+        ),
+        r"use (\w)::\{?([\w, ]+)\}?;",
+    ),
+}
+IMPORTED = st.tuples(NAMES, st.lists(st.sampled_from("pqrstuvw"), min_size=1, max_size=3, unique=True).map(sorted))
+
+
+@fuzzed
+@given(edited(IMPORTED, 4), st.sampled_from(list(WRITTEN)), st.booleans())
+def test_imports(sides: tuple[list[Any], ...], path: str, in_order: bool) -> None:
+    write, pattern = WRITTEN[path]
+
+    def read(text: str) -> Facts:
+        found: Facts = Counter()
+        for match in re.finditer(pattern, text):
+            named = match.groupdict()
+            for name in (named.get("names") or match[2]).split(", "):
+                found[named.get("source") or match[1], name] += 1
+        return found
+
+    texts = ["".join(write(*row) for row in (sorted(side) if in_order else side)) + "\n" for side in sides]
+    if lines(*(text.encode() for text in texts)).hunks and check(path, read, *texts):
+        made = merge_format(path.encode(), *(text.encode() for text in texts), lines)
+        assert isinstance(made, bytes)
+        mine, other, found = (Counter(name for _, name in read(text)) for text in (*texts[1:], made.decode()))
+        assert all(times <= max(mine[name], other[name]) for name, times in found.items()), "a name for two things"
+        if in_order:
+            sources = [source for source, _ in read(made.decode())]
+            assert sources == sorted(sources)
+
+
+# Version numbers: where both sides raised one, the higher, and everything else as the side that changed it.
+
+NUMBER = st.tuples(st.integers(0, 2), st.integers(0, 11), st.integers(0, 11))
+
+
+@fuzzed
+@given(st.lists(st.tuples(NUMBER, NUMBER, NUMBER, st.booleans()), min_size=1, max_size=3))
+def test_version_lines(rows: list[Any]) -> None:
+    def text(which: int) -> str:
+        return "".join(
+            f"{'version' if own else 'a'} = {'.'.join(map(str, numbers[which]))}\n" for *numbers, own in rows
+        )
+
+    made = merge_format(b"setup.cfg", *(text(which).encode() for which in range(3)), lines)
+    if not isinstance(made, bytes):
+        return
+    found = [tuple(map(int, row.split(" = ")[1].split("."))) for row in made.decode().splitlines()]
+    for (old, mine, other, own), kept in zip(rows, found, strict=True):
+        if old in (mine, other) or mine == other:
+            assert kept == (other if mine == old else mine)
+            continue
+        assert kept == max(mine, other)
+        assert min(mine, other) >= old, "one side lowered it"
+        assert own or mine[: 1 + (not mine[0])] == other[: 1 + (not mine[0])], "a version that may break"
+
+
 # TASKS.md: a fact is a task with all its lines, under its heading.
 
 

@@ -368,12 +368,13 @@ def test_schema_rb_takes_the_newest_version_and_both_tables() -> None:
 
 
 @pytest.mark.parametrize("path", ["package.json", "a/b/package.json", "src/app/routes.ts", "web/locales/de/a.json",
-                                  "requirements/dev.txt", "CHANGELOG.md", "docs/changes.rst"])  # fmt: skip
+                                  "requirements/dev.txt", "CHANGELOG.md", "docs/changes.rst", "src/app.py",
+                                  ".github/workflows/ci.yml"])  # fmt: skip
 def test_formats_by_path(path: str) -> None:
     assert format_of(path.encode()) is not None
 
 
-@pytest.mark.parametrize("path", ["tsconfig.json", "src/app.py", "README.md", "package-lock.json", "data/en.json"])
+@pytest.mark.parametrize("path", ["tsconfig.json", "src/app.c", "README.md", "package-lock.json", "data/en.json"])
 def test_other_files_are_left_to_git(path: str) -> None:
     assert format_of(path.encode()) is None
 
@@ -756,3 +757,149 @@ def test_links_of_a_changelog_merge_one_by_one() -> None:
     other = links.replace("https://h/v1.0.0\n", "https://h/releases/v1.0.0\n")
     made = merged("CHANGELOG.md", links, mine, other) or ""
     assert made.endswith("v1.1.0...HEAD\n[1.1.0]: https://h/v1.1.0\n[1.0.0]: https://h/releases/v1.0.0\n")
+
+
+IMPORTS = {
+    "app.py": ("import os\n\nprint(os, one, two)\n", "import re\n", "import sys\n", "import os\n"),
+    "app.ts": ('import { a } from "./a";\n\na();\n', 'import b from "./b";\n', 'import { c } from "./c";\n',
+               'import { a } from "./a";\n'),
+    "app.rs": ("use std::fmt;\n\nfn a() {}\n", "use std::fs;\n", "use std::io;\n", "use std::fmt;\n"),
+    "App.java": ("import a.A;\n\nclass App {}\n", "import b.B;\n", "import c.C;\n", "import a.A;\n"),
+    "app.go": ('package a\n\nimport (\n\t"fmt"\n)\n', '\t"io"\n', '\t"os"\n', '\t"fmt"\n'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", list(IMPORTS))
+def test_imports_are_a_set(path: str) -> None:
+    base, mine, other, at = IMPORTS[path]
+    both = base.replace(at, at + mine + other)
+    for one, two in ((mine, other), (other, mine)):
+        assert merged(f"src/{path}", base, base.replace(at, at + one), base.replace(at, at + two)) == both
+    assert merged(f"src/{path}", base, base.replace(at, mine), base.replace(at, at + other)) in (
+        base.replace(at, mine + other), None)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "base", "ours", "theirs", "wanted"),
+    [
+        ("a.py", "from m import b\n", "from m import b, c\n", "from m import a, b\n", "from m import a, b, c\n"),
+        ("a.py", "from m import a, b, c\n", "from m import b, c\n", "from m import a, b, c, d\n",
+         "from m import b, c, d\n"),
+        ("a.py", "from m import (\n    b,\n)\n", "from m import (\n    a,\n    b,\n)\n",
+         "from m import (\n    B,\n    b,\n)\n", "from m import (\n    B,\n    a,\n    b,\n)\n"),
+        ("a.py", "import a\n", "import b\n", "import a\nimport c\n", "import b\nimport c\n"),
+        ("a.py", "import z\nimport a\n", "import z\nimport a\nimport c\n", "import z\nimport a\nimport b\n",
+         "import z\nimport a\nimport c\nimport b\n"),
+        ("a.py", "import os\n\nfrom b import x\n", "import re\n\nfrom b import x\nfrom c import y\n",
+         "import os\nimport sys\n\nfrom b import z\n", "import re\nimport sys\n\nfrom b import z\nfrom c import y\n"),
+        ("a.py", "import a\nimport c\n\nimport x\n", "import c\nimport d\n\nimport w\nimport x\n",
+         "import a\nimport b\nimport c\n\nimport x\nimport y\n",
+         "import b\nimport c\nimport d\n\nimport w\nimport x\nimport y\n"),
+        ("a.tsx", 'import R, { b } from "r";\n', 'import R, { a, b } from "r";\n',
+         'import R, { b, type C } from "r";\n', 'import R, { a, b, type C } from "r";\n'),
+        ("a.rs", "use m::A;\n", "use m::{A, B};\n", "use m::{A, C};\n", "use m::{A, B, C};\n"),
+        ("a.rs", "use m::{A, B};\n", "use m::{A, B, C};\n", "use m::{A, B, n::{self, D}};\n", None),
+        ("A.java", "import a.A;\n\nimport static b.B.c;\n", "import a.A;\nimport a.D;\n\nimport static b.B.c;\n",
+         "import a.B;\n\nimport static b.B.c;\n", "import a.B;\nimport a.D;\n\nimport static b.B.c;\n"),
+    ],
+)  # fmt: skip
+def test_imports_change_on_both_sides(path: str, base: str, ours: str, theirs: str, wanted: str | None) -> None:
+    body = "\nclass X {}\n" if path.endswith(".java") else "\n"
+    made = merged(path, base + body, ours + body, theirs + body)
+    assert made == (None if wanted is None else wanted + body)
+
+
+@pytest.mark.parametrize(
+    ("path", "mine", "other"),
+    [
+        ("a.py", "from __future__ import annotations\n", "import re\n"),
+        ("a.py", "from m import *\n", "import re\n"),
+        ("a.py", "import re  # noqa\n", "import sys\n"),
+        ("a.py", "# why\nimport re\n", "import sys\n"),
+        ("a.py", "from a import x\n", "from b import x\n"),
+        ("a.py", "import a as x\n", "import b as x\n"),
+        ("a.py", "try:\n    import re\nexcept ImportError:\n    re = None\n", "import sys\n"),
+        ("a.py", "import re\nx = 1\n", "import sys\n"),
+        ("a.ts", 'import "./x.css";\n', 'import { b } from "./b";\n'),
+        ("a.ts", 'import x from "./a";\n', 'import { x } from "./b";\n'),
+        ("a.ts", 'const b = require("b");\n', 'import { c } from "./c";\n'),
+        ("a.rs", "mod b;\n", "use m::A;\n"),
+        ("a.rs", "#[macro_use]\nextern crate log;\n", "use m::A;\n"),
+        ("a.rs", "#[cfg(test)]\nuse m::B;\n", "use m::A;\n"),
+        ("A.java", "import a.Date;\n", "import b.Date;\n"),
+    ],
+)
+def test_imports_that_are_not_sure_are_a_conflict(path: str, mine: str, other: str) -> None:
+    base = {"py": "import os\n", "ts": 'import { a } from "./a";\n', "rs": "use std::fmt;\n"}.get(
+        path[-2:], "import a.A;\n")  # fmt: skip
+    for one, two in ((mine, other), (other, mine)):
+        assert merged(path, f"{base}\n", f"{base}{one}\n", f"{base}{two}\n") is None
+
+
+@pytest.mark.parametrize("above", ['TEXT = """\n', "# only on Linux\n", "@given\n"])
+def test_imports_under_what_may_mean_them_are_a_conflict(above: str) -> None:
+    end = '"""\n' if '"""' in above else ""
+    base, mine, other = (f"{above}import os\n{more}{end}" for more in ("", "import re\n", "import sys\n"))
+    mine, other = mine.replace("import os\n", ""), other.replace("import os\n", "")
+    assert merged("a.py", base, mine, other) is None
+
+
+def test_imports_that_the_merge_uses_are_not_taken_out() -> None:
+    base = "import a\nimport b\n\n\ndef one():\n    return b\n\n\ndef two():\n    return 2\n"
+    ours = base.replace("import b\n", "import c\n").replace("return b", "return 1")
+    theirs = base.replace("import b\n", "import b\nimport d\n")
+    assert merged("x.py", base, ours, theirs) == base.replace("import b\n", "import c\nimport d\n").replace(
+        "return b", "return 1")  # fmt: skip
+    assert merged("x.py", base, ours, theirs.replace("return 2", "return b")) is None
+
+
+def test_imports_for_what_the_other_side_took_out_are_a_conflict() -> None:
+    base = "import a\n\n\ndef one():\n    return 1\n\n\ndef two():\n    return a\n"
+    ours = base.replace("import a\n", "import a\nimport b\n").replace("return a\n", "return a  # b\n")
+    theirs = base.replace("import a\n", "import a\nimport c\n")
+    assert merged("x.py", base, ours, theirs) is not None
+    gone = base.replace("import a\n", "import c\n").replace("\n\n\ndef two():\n    return a\n", "\n")
+    assert merged("x.py", base, ours.replace("return 1", "return b(1)"), gone.replace("return 1", "return 2")) is None
+
+
+def test_imports_from_where_the_other_side_moved_them_away_are_a_conflict() -> None:
+    base = "from old.one import a\n\n"
+    assert merged("x.py", base, "from new.one import a\n\n", base[:-1] + "from old.two import b\n\n") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "base", "ours", "theirs", "wanted"),
+    [
+        ("VERSION", "1.2.3\n", "1.2.4\n", "1.3.0\n", "1.3.0\n"),
+        ("p/__init__.py", '__version__ = "2.0.dev"\n', '__version__ = "2.0"\n', '__version__ = "2.1.dev"\n',
+         '__version__ = "2.1.dev"\n'),
+        ("build.gradle", "a 'b:c:1.0.9'\n", "a 'b:c:1.0.10'\n", "a 'b:c:1.0.11'\n", "a 'b:c:1.0.11'\n"),
+        ("build.gradle", "a 'b:c:1.0.9'\n", "a 'b:c:2.0.0'\n", "a 'b:c:1.0.11'\n", None),  # a major version
+        ("build.gradle", "a 'b:c:0.1.0'\n", "a 'b:c:0.2.0'\n", "a 'b:c:0.3.0'\n", None),
+        ("VERSION", "1.2.3\n", "1.2.2\n", "1.3.0\n", None),  # one lowers it
+        ("VERSION", "1.2.3\n", "1.2.4\n", "1.3.0-final\n", None),
+        ("settings.py", "WAIT = 0.5\n", "WAIT = 0.7\n", "WAIT = 0.9\n", None),  # no version
+        ("settings.py", "HOST = '10.0.0.1'\n", "HOST = '10.0.0.2'\n", "HOST = '10.0.0.3'\n", None),
+        ("tox.ini", "a==1.0.0\nb==1.0.0\n", "a==1.1.0\nb==1.2.0\n", "a==1.2.0\nb==1.1.0\n", "a==1.2.0\nb==1.2.0\n"),
+        ("tox.ini", "a==1.0.0\nb==1.0.0\n", "a==1.1.0\nb==1.0.0\n", "a==1.0.0\nb==1.1.0\n", None),  # two lines
+        ("setup.py", "version='1.0', a='1.0'\n", "version='1.1', a='1.3'\n", "version='1.2', a='1.2'\n", None),
+        (".pre-commit-config.yaml", "rev: v1.0.0\n", "rev: v1.1.0 # x\n", "rev: v1.2.0\n", None),
+    ],
+)  # fmt: skip
+def test_of_two_versions_the_higher(path: str, base: str, ours: str, theirs: str, wanted: str | None) -> None:
+    assert merged(path, base, ours, theirs) == wanted
+    assert merged(path, base, theirs, ours) == wanted
+
+
+def test_source_files_merge_clean_without_python_and_their_imports_with_it(main: Tree) -> None:
+    base = "import os\n" + "\n" * 9 + "x = os\n"
+    _two_branches(main, "app.py", base, base.replace("os\n", "os\nimport re\n", 1), base.replace("x =", "y ="))
+    assert main.git("merge", "-q", "--no-edit", "side").code == 0
+    assert main.read("app.py") == base.replace("os\n", "os\nimport re\n", 1).replace("x =", "y =")
+    main.ok("branch", "-D", "side")
+    _two_branches(
+        main, "more.py", base, base.replace("os\n", "os\nimport re\n", 1), base.replace("os\n", "os\nimport sys\n", 1)
+    )
+    assert main.git("merge", "-q", "--no-edit", "side").code == 0
+    assert main.read("more.py").startswith("import os\nimport re\nimport sys\n\n")
+    assert not [name for name in main.ok("status", "--porcelain").splitlines() if name]

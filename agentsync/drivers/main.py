@@ -51,7 +51,7 @@ def by_lineage(repo: Repo, versions: Versions) -> Answer:
 
 
 def by_format(repo: Repo, versions: Versions) -> Answer:
-    """A manifest, changelog, translation, dump or registry, by what its format says."""
+    """A manifest, changelog, translation, dump or registry, by what its format says; what `lines` left, too."""
     from agentsync.git.merge_file import merge_lines
     from agentsync.merging.formats import merge_format
 
@@ -59,10 +59,11 @@ def by_format(repo: Repo, versions: Versions) -> Answer:
 
 
 def by_structure(repo: Repo, versions: Versions) -> Answer:
-    """A source file, by mergiraf where it is on the machine; what it is not sure of is git's."""
+    """A source file, by its imports, else by mergiraf where it is on the machine; what it is not sure of is git's."""
     from agentsync.drivers.structure import merge_by_structure
 
-    return merge_by_structure(repo.environ, *versions)
+    merged = by_format(repo, versions)
+    return merged if isinstance(merged, bytes) else merge_by_structure(repo.environ, *versions)
 
 
 def by_nobody(repo: Repo, versions: Versions) -> Answer:
@@ -84,6 +85,7 @@ DRIVERS: dict[str, Callable[[Repo, Versions], Answer]] = {
     "tasks": by_tasks,
     "lineage": by_lineage,
     "formats": by_format,
+    "lines": by_format,
     "source": by_structure,
     "regenerate": by_nobody,
 }

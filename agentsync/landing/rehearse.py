@@ -124,7 +124,7 @@ def _owned(plans: Renumbering) -> set[bytes]:
 def _union(repo: Repo, cat: CatFile, conflict: Conflict) -> bytes | None:
     """Both sides' insertions, where that is all they are; None where it is not, or a format found the conflict."""
     known = format_of(conflict.path)
-    if known and known.name != "registry":
+    if known and known.name != "registry" and not known.by_lines:
         return None
     texts = _texts(cat, conflict)
     if texts is None:

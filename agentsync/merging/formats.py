@@ -22,11 +22,13 @@ class Format(NamedTuple):
     """A kind of file: its name, gitignore patterns, and its merge.
 
     That raises ConflictError where a person must choose, NotMineError where the versions are not of the format.
+    `by_lines`: it only decides what git's line merge leaves, and takes a clean one as it is.
     """
 
     name: str
     patterns: tuple[str, ...]
     merge: Merge
+    by_lines: bool = False
 
 
 def _package_json(_path: str, base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> bytes:
@@ -75,8 +77,24 @@ def _registry(path: str, base: bytes, ours: bytes, theirs: bytes, lines: LineMer
     from agentsync.merging.insertions import hold, union
 
     merged = lines(base, ours, theirs)
+    if merged.hunks and not all(hunk.only_inserts for hunk in merged.hunks):
+        return _source(path, base, ours, theirs, lambda *_: merged)
     text = union(path, merged, sure=True) if merged.hunks else merged.clean or b""
     return hold(path, ours, theirs, text)
+
+
+def _source(path: str, base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> bytes:
+    from agentsync.merging.imports import merge_imports
+    from agentsync.merging.version_lines import merge_version_lines
+
+    merged = lines(base, ours, theirs)
+    try:
+        return merge_version_lines(merged)
+    except ConflictError as error:
+        try:
+            return merge_imports(path, base, ours, theirs, lambda *_: merged)
+        except NotMineError:
+            raise error from None
 
 
 def _schema_rb(_path: str, base: bytes, ours: bytes, theirs: bytes, lines: LineMerge) -> bytes:
@@ -98,6 +116,14 @@ FORMATS = (
     Format("schema.rb", ("db/schema.rb",), _schema_rb),
     Format("registry", ("__init__.py", "urls.py", "routes.py", "routes.rb", "routes.ts", "routes.tsx", "routes.js",
                         "routes/index.*", "index.ts", "index.js", "mod.rs", "lib.rs", "registry.*"), _registry),
+    Format("versions", ("VERSION", "version.*", "_version.*", "__about__.py", "setup.py", "setup.cfg", "settings.py",
+                        "tox.ini", "Chart.yaml", "pom.xml", "*.gradle", "*.gradle.kts", "gradle.properties",
+                        "libs.versions.toml", "Gemfile", "*.gemspec", ".pre-commit-config.yaml", ".travis.yml",
+                        ".gitlab-ci.yml", ".github/**/*.yml", ".github/**/*.yaml", "rust-toolchain",
+                        "rust-toolchain.toml", ".python-version", ".nvmrc", ".node-version", ".ruby-version",
+                        ".tool-versions", "Dockerfile"), _source, by_lines=True),
+    Format("imports", ("*.py", "*.pyi", "*.js", "*.jsx", "*.mjs", "*.ts", "*.tsx", "*.go", "*.rs", "*.java"),
+           _source, by_lines=True),
 )  # fmt: skip
 
 

@@ -43,17 +43,23 @@ def install_drivers(repo: Repo) -> None:
             repo.git("config", key, value)
     path = attributes_file(repo)
     text = read_or_empty(path)
-    missing = [line.encode() for line in attribute_lines(repo) if line.encode() not in text.splitlines()]
-    if missing:  # ours first, so that any line of the user's own wins
-        write_whole(path, b"".join(line + b"\n" for line in missing) + text)
+    rows_wanted = [line.encode() for line in attribute_lines(repo)]
+    missing = [line for line in rows_wanted if line not in text.splitlines()]
+    if missing:  # ours first, so that any line of the user's own wins; one that named another driver of ours goes
+        changed = {line.partition(b" merge=")[0] + b" merge=agentsync-" for line in missing}
+        kept = [row for row in text.splitlines(keepends=True) if not row.startswith(tuple(changed))]
+        write_whole(path, b"".join(line + b"\n" for line in missing) + b"".join(kept))
 
 
 def attribute_lines(repo: Repo) -> list[str]:
     """The lines for `info/attributes`; files whose merge the repository's own attributes set are left to those."""
-    patterns = {pattern: "formats" for one in FORMATS for pattern in one.patterns}
+    patterns: dict[str, str] = {}
+    if shutil.which(PROGRAM, path=repo.environ.get("PATH")):
+        patterns = {f"*.{suffix}": "source" for suffix in SUFFIXES}
+    for one in reversed(FORMATS):  # of two lines for a path git takes the last, `format_of` the first
+        driver = "lines" if one.by_lines else "formats"
+        patterns |= {pattern: driver for pattern in one.patterns if pattern not in patterns}
     patterns |= {name: "regenerate" for name, _ in KNOWN}
-    if shutil.which(PROGRAM, path=repo.environ.get("PATH")):  # first, so that a format of ours has the last word
-        patterns = {f"*.{suffix}": "source" for suffix in SUFFIXES} | patterns
     taken = _merged_by_others(repo)
     lines = [
         f"{f'**/{pattern}' if '/' in pattern else pattern} merge=agentsync-{driver}"
