@@ -854,12 +854,20 @@ def test_imports_that_the_merge_uses_are_not_taken_out() -> None:
 
 
 def test_imports_for_what_the_other_side_took_out_are_a_conflict() -> None:
-    base = "import a\n\n\ndef one():\n    return 1\n\n\ndef two():\n    return a\n"
-    ours = base.replace("import a\n", "import a\nimport b\n").replace("return a\n", "return a  # b\n")
+    base = "import a\n\n\ndef one():\n    return 1\n\n\ndef two():\n    return b\n"
+    ours = base.replace("import a\n", "import a\nimport b\n")
     theirs = base.replace("import a\n", "import a\nimport c\n")
     assert merged("x.py", base, ours, theirs) is not None
-    gone = base.replace("import a\n", "import c\n").replace("\n\n\ndef two():\n    return a\n", "\n")
-    assert merged("x.py", base, ours.replace("return 1", "return b(1)"), gone.replace("return 1", "return 2")) is None
+    assert merged("x.py", base, ours, theirs.replace("return b", "return c")) is None
+
+
+@pytest.mark.parametrize(
+    ("mine", "other"), [("import q\n", "import q\n"), ("from m import a, b\n", "from m import c, d\n")]
+)
+def test_imports_that_the_sides_put_at_two_places_are_a_conflict(mine: str, other: str) -> None:
+    base = "import os\n\n\nx = 1\n\n\ny = 2\n"
+    ours = base.replace("import os\n", "import os\nimport re\n") + mine
+    assert merged("x.py", base, ours, base.replace("import os\n", f"import os\n{other}")) is None
 
 
 def test_imports_from_where_the_other_side_moved_them_away_are_a_conflict() -> None:
