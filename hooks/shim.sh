@@ -149,12 +149,18 @@ plain_paths() {
     [ "$locks" != 0 ] && [ -n "$asked" ] || return 0
     known=$(printf %s "$asked" | grep -xF -f - "$common/agentsync/quiet.locks")
     case $? in 0) ;; 1) return 0 ;; *) return 1 ;; esac
-    own=$(while read -r lock; do echo "$key $lock"; done <<LOCKS | grep -cxF -f - "$common/agentsync/quiet.locks"
+    while read -r lock; do
+        case $lock in
+        [=^]*) case "
+$known
+" in *"
+$key $lock
+"*) ;; *) return 1 ;; esac ;;
+        esac
+    done <<LOCKS
 $known
 LOCKS
-    )
-    [ "$own" = "$(echo "$known" | grep -c .)" ] && return 2
-    return 1
+    return 2
 }
 
 concerns_nobody() {
@@ -173,12 +179,14 @@ TOPS
 "
     asked="$asked=
 =$path
+$key =$path
 ^$path
 "
     above=$path
     while [ "$above" != "${above%/*}" ]; do
         above=${above%/*}
         asked="$asked=$above
+$key =$above
 "
     done
 }
