@@ -147,6 +147,7 @@ plain_paths() {
         [ $count -le 50 ] && concerns_nobody || return 1
     done
     [ "$locks" != 0 ] && [ -n "$asked" ] || return 0
+    read -r word <"$common/agentsync/quiet.locks" && [ "$word" = "$state" ] || return 1
     known=$(printf %s "$asked" | grep -xF -f - "$common/agentsync/quiet.locks")
     case $? in 0) ;; 1) return 0 ;; *) return 1 ;; esac
     while read -r lock; do
@@ -257,7 +258,7 @@ judged_already() {
     echo "$to" >"$common/agentsync/judged/$branch.tip"
     # Where this moves base, the projection still holds, unless its settings change.
     case $have in *agentsync.toml* | *pyproject.toml*) return 0 ;; esac
-    if [ -r "$common/agentsync/quiet.base" ] && read -r base_at upstream_at <"$common/agentsync/quiet.base" &&
+    if [ -r "$common/agentsync/quiet" ] && [ -r "$common/agentsync/quiet.base" ] && read -r base_at upstream_at <"$common/agentsync/quiet.base" &&
         [ "$base_at" = "$from" ] && is_base <"$common/agentsync/quiet"; then
         echo "$to $upstream_at" >"$common/agentsync/quiet.base"
     fi
@@ -266,6 +267,8 @@ judged_already() {
 
 # A commit on top of the branch checked out here, which no receipt is for: `git am` runs no gate before.
 concerns_nobody_yet() {
+    # else it may be any commit made elsewhere, a stale one too
+    [ -d "$git_dir/rebase-apply" ] || [ -d "$git_dir/sequencer" ] || repeats_a_commit || return 1
     [ -r "$common/agentsync/quiet" ] && [ -r "$common/agentsync/quiet.base" ] && [ "${have%%
 *}" = "$from" ] || return 1
     moved=$branch
@@ -284,7 +287,7 @@ is_base() {
 # A plain receipt that says just what this commit is: the gate has judged it, nothing of the state is concerned.
 matches_receipt() {
     read -r pid kind && read -r state && read -r judged || return 1
-    [ "$kind" = plain ] && [ "$judged" = "$branch" ] || return 1
+    [ "$pid $kind" = "$PPID plain" ] && [ "$judged" = "$branch" ] || return 1
     now=-
     [ ! -f "$common/agentsync/store.git/refs/heads/state" ] ||
         read -r now <"$common/agentsync/store.git/refs/heads/state"

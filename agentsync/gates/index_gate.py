@@ -97,6 +97,10 @@ def _say_other_sessions(scene: Scene, step: Transition) -> None:
         who = f"another session ({session.client}, last active {show_time(session.seen)})"
         shown = ", ".join(show_path(path) for path in paths[:5]) + (f" and {len(paths) - 5} more" if paths[5:] else "")
         tell(f"agentsync: warning: this commit takes {shown}, which {who} wrote in this worktree")
+        if len(paths) == len(step.changes):
+            tell("  to take the commit back, with the files as they are:")
+            tell("  git reset -q HEAD~1")
+            continue
         tell("  to leave that out of the commit:")
         words = " ".join(shell_path(path) for path in paths)
         tell(f"  git restore --staged --source=HEAD~1 -- {words} && git commit --amend --no-edit")

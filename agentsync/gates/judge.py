@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     Rule = Callable[[Scene, Transition, str], Verdict]
 
 
-MIGRATION_HINTS = (b"migrat", b"versions/", b"changelog", b"db/")  # parts of paths that may hold migrations
-MIGRATION_ENDS = (b".sql",)
+# What migrations are known by, in lower case: parts of their paths, and how their names begin: a number, or Flyway's V.
+MIGRATION_HINTS = (b"migrat", b"versions/", b"changelog", b"db/", b".sql", b"liquibase")
+MIGRATION_STARTS = (*(b"%d" % digit for digit in range(10)), *(b"%c%d" % (c, d) for c in b"vurb" for d in range(10)))
 
 
 def judge_steps(scene: Scene, steps: Sequence[Transition], ref: str) -> Verdict:
@@ -107,12 +108,13 @@ def _may_hold_migrations(scene: Scene, move: Transition) -> bool:
     if scene.rules.config.level("numbers") == "off":
         return False
     configured = tuple(series.path.encode() + b"/" for series in scene.rules.config.series)
-    return any(
-        change.path.startswith(configured)
-        or change.path.endswith(MIGRATION_ENDS)
-        or any(hint in change.path for hint in MIGRATION_HINTS)
-        for change in move.changes
-    )
+    return any(change.path.startswith(configured) or _looks_like_a_migration(change.path) for change in move.changes)
+
+
+def _looks_like_a_migration(path: bytes) -> bool:
+    lowered = path.lower()
+    name = lowered.rpartition(b"/")[2]
+    return name.startswith(MIGRATION_STARTS) or any(hint in lowered for hint in MIGRATION_HINTS)
 
 
 def split(scene: Scene, findings: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:
