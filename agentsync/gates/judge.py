@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     Rule = Callable[[Scene, Transition, str], Verdict]
 
 
-# What migrations are known by, in lower case: parts of their paths, and how their names begin: a number, or Flyway's V.
+# What migrations are known by, in lower case: parts of their paths; or a number and `_` or `-` (Flyway: a V first).
 MIGRATION_HINTS = (b"migrat", b"versions/", b"changelog", b"db/", b".sql", b"liquibase")
-MIGRATION_STARTS = (*(b"%d" % digit for digit in range(10)), *(b"%c%d" % (c, d) for c in b"vurb" for d in range(10)))
 
 
 def judge_steps(scene: Scene, steps: Sequence[Transition], ref: str) -> Verdict:
@@ -114,7 +113,10 @@ def _may_hold_migrations(scene: Scene, move: Transition) -> bool:
 def _looks_like_a_migration(path: bytes) -> bool:
     lowered = path.lower()
     name = lowered.rpartition(b"/")[2]
-    return name.startswith(MIGRATION_STARTS) or any(hint in lowered for hint in MIGRATION_HINTS)
+    number = name[1:] if name[:1] in (b"v", b"u", b"r", b"b") else name
+    after = number.lstrip(b"0123456789.")
+    is_numbered = after != number and after[:1] in (b"_", b"-")
+    return is_numbered or any(hint in lowered for hint in MIGRATION_HINTS)
 
 
 def split(scene: Scene, findings: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:

@@ -127,7 +127,7 @@ def _globs(rules: InForce) -> list[str]:
     fixed = ["TASKS.md", SETTINGS_FILE, "pyproject.toml", "*" + SUFFIX.decode()]
     if config.level("numbers") != "off":
         fixed += [f"*{_in_any_case(hint.decode())}*" for hint in MIGRATION_HINTS]
-        fixed += [f"{above}{start}*" for above in ("", "*/") for start in ("[0-9]", "[VURBvurb][0-9]")]
+        fixed += [f"{above}{start}*[_-]*" for above in ("", "*/") for start in ("[0-9]", "[VURBvurb][0-9]")]
         fixed += [glob for series in config.series for glob in shell_globs("/" + series.path)]
     keys = {"locks": "locks.exclusive", "protected": "protect.paths", "phases": "phases.sequential"}
     found = [
