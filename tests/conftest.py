@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -212,7 +213,10 @@ class Stage:
 
     def _lay_out(self, steps: tuple[str, ...]) -> None:
         if self._waiting:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            if self.folder.exists():  # moved first: a process that is just ending may still write into it
+                left = self.folder.with_name(f"left-{time.monotonic_ns()}")
+                self.folder.rename(left)
+                shutil.rmtree(left, ignore_errors=True)
             if steps:
                 shutil.copytree(self._kept_as(steps), self.folder, symlinks=True)
             else:
