@@ -117,7 +117,8 @@ class SnapshotStore:
         """Keep a snapshot, whose blobs `ours` has; its id."""
         present = [file for file in snapshot.files if file.blob]
         blobs = list(dict.fromkeys(file.blob for file in present))
-        known = self.git("cat-file", "--batch-check", stdin="\n".join(blobs).encode() + b"\n").out.decode()
+        asked = "".join(f"{blob}\n" for blob in blobs).encode()
+        known = self.git("cat-file", "--batch-check", stdin=asked).out.decode()
         missing = [row.split(" ")[0] for row in known.splitlines() if row.endswith(" missing")]
         if missing:
             base = os.path.join(self.objects, "pack", "pack")
