@@ -50,8 +50,8 @@ stash_list() {
 
 warn_of_stash() {
     echo "agentsync: warning: the stash, which all worktrees share, is not what it was before this hook ran" >&2
-    echo "  lines of another worktree may have come here, or yours gone there; to see and to restore:" >&2
-    echo "  git diff; git stash list; agentsync rescue" >&2
+    echo "  lines of another worktree may have come here, or yours gone there; to see, and to have back what was here:" >&2
+    echo "  git diff; agentsync rescue" >&2
 }
 
 # Without Python: a gate leaves beside the state what a commit must touch to concern anybody
@@ -258,8 +258,8 @@ judged_already() {
     echo "$to" >"$common/agentsync/judged/$branch.tip"
     # Where this moves base, the projection still holds, unless its settings change.
     case $have in *agentsync.toml* | *pyproject.toml*) return 0 ;; esac
-    if [ -r "$common/agentsync/quiet" ] && [ -r "$common/agentsync/quiet.base" ] && read -r base_at upstream_at <"$common/agentsync/quiet.base" &&
-        [ "$base_at" = "$from" ] && is_base <"$common/agentsync/quiet"; then
+    if [ -r "$common/agentsync/quiet" ] && [ -r "$common/agentsync/quiet.base" ] &&
+        read -r base_at upstream_at <"$common/agentsync/quiet.base" && [ "$base_at" = "$from" ] && is_base <"$common/agentsync/quiet"; then
         echo "$to $upstream_at" >"$common/agentsync/quiet.base"
     fi
     return 0

@@ -39,13 +39,19 @@ class Session(NamedTuple):
 
 
 def sessions(repo: Repo) -> list[Session]:
-    """The sessions that were active in this worktree within the hour."""
+    """The sessions that were active in this worktree within the hour.
+
+    Raises OSError where the file is there and cannot be read.
+    """
     now = time.time()
     return [one for one in _read(repo) if now - one.seen <= ACTIVE_SECONDS]
 
 
 def note_session(repo: Repo, session: str, client: str, wrote: Iterable[bytes] = ()) -> None:
-    """Note that a session is active here, and what it wrote; a session without an id is not known."""
+    """Note that a session is active here, and what it wrote; a session without an id is not known.
+
+    Raises OSError as `sessions` does.
+    """
     if not session:
         return
     now = int(time.time())
@@ -74,13 +80,13 @@ def note_committing(repo: Repo, session: str) -> None:
 
 
 def take_written_by_others(repo: Repo, paths: Sequence[bytes]) -> list[tuple[Session, list[bytes]]]:
-    """The other sessions that wrote some of these paths, for the session that said that it commits; told once."""
+    """The other sessions that wrote some of these paths, for the session that said that it commits; told once.
+
+    Raises OSError where that cannot be told.
+    """
     note = private_file(repo, _COMMITTING)
     at, _, session = read_line(note).partition(" ")
-    try:
-        os.unlink(note)
-    except OSError:
-        return []
+    os.unlink(note)
     if not at.isdigit() or time.time() - int(at) > _COMMIT_SECONDS:
         return []
     shown = {show_path(path): path for path in paths}
@@ -104,7 +110,7 @@ def _read(repo: Repo) -> list[Session]:
     try:
         with open(private_file(repo, _FILE), encoding="utf-8", errors="surrogateescape") as file:
             lines = file.read().split("\n")
-    except OSError:
+    except FileNotFoundError:
         return []
     found: list[Session] = []
     for line in lines:
