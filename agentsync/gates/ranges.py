@@ -81,10 +81,8 @@ def whole_move(scene: Scene, move: Move, steps: Sequence[Transition]) -> Transit
 
 def refused_by_now(scene: Scene, ref: str, tip: str) -> list[Finding]:
     """What refuses the part of a branch that no gate could decide, judged now in the time that it takes."""
-    from agentsync.gates.judge import judge_move, judge_steps, split
+    from agentsync.gates.judge import judge_move, judge_steps, split  # only a landing asks
 
-    if not undecided_tip(scene.repo, ref):
-        return []
     move = Move(ref, "", tip)
     steps = unjudged_steps(scene, move)
     whole = whole_move(scene, move, steps)

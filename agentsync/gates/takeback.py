@@ -229,15 +229,20 @@ def _finding(scene: Scene, taken: Sequence[TakenBack], history: Sequence[Past]) 
 
 def _keep_newer(scene: Scene, paths: Sequence[bytes]) -> str:
     """The command that has the newer versions; edits that are not staged are put on top of them."""
-    words = ("--literal-pathspecs", "diff-files", "--name-only", "-z", "--ignore-submodules=all", "--")
-    if scene.repo.git(*words, *paths[:_MOST_NAMED], ok=()).out and len(paths) <= _MOST_NAMED:
-        named = " ".join(shell_path(path) for path in paths)
-        patch = shell_path(os.fsencode(private_file(scene.repo, "unstaged.patch")))
-        restore = f"git restore --staged --worktree -- {named}"
-        return f"git diff --binary -- {named} >{patch} && {restore} && git apply --3way {patch}"
+    restore = "git restore --staged --worktree"
     if len(paths) <= _MOST_NAMED:
-        return "git restore --staged --worktree -- " + " ".join(shell_path(path) for path in paths)
-    listed = private_file(scene.repo, PATHS)
-    write_private(scene.repo, PATHS, "\0".join(os.fsdecode(path) for path in paths) + "\0")
-    quoted_file = shell_path(os.fsencode(listed))
-    return f"git restore --staged --worktree --pathspec-file-nul --pathspec-from-file={quoted_file}"
+        restore += " -- " + _words(paths)
+    else:
+        listed = private_file(scene.repo, PATHS)
+        write_private(scene.repo, PATHS, "\0".join(os.fsdecode(path) for path in paths) + "\0")
+        restore += f" --pathspec-file-nul --pathspec-from-file={shell_path(os.fsencode(listed))}"
+    out = scene.repo.git("diff-files", "--name-only", "-z", "--ignore-submodules=all").out
+    edited = sorted(set(out.split(b"\0")) & set(paths))
+    if not edited:
+        return restore
+    patch = shell_path(os.fsencode(private_file(scene.repo, "unstaged.patch")))
+    return f"git diff --binary -- {_words(edited)} >{patch} && {restore} && git apply --3way {patch}"
+
+
+def _words(paths: Sequence[bytes]) -> str:
+    return " ".join(shell_path(path) for path in paths)

@@ -9,6 +9,7 @@ from agentsync.errors import AgentsyncError, GitError, RefusedError, UsageError
 from agentsync.gates.opening import open_scene
 from agentsync.gates.ranges import refused_by_now
 from agentsync.gates.ref_gate import owner_of
+from agentsync.gates.undecided import undecided_tip
 from agentsync.git.landed import FAST_FORWARD, MERGE, landed
 from agentsync.git.objects import is_ancestor, merge_base
 from agentsync.git.refs import HEADS, head_of, resolve_ref, worktrees
@@ -218,6 +219,8 @@ def _try(land: Lander, name: str, tip: str, check: str, *, dry_run: bool) -> tup
 
 def _refused(land: Lander, name: str, tip: str) -> Outcome | None:
     """What becomes of a branch with commits that no gate could decide in its time, where a rule refuses them."""
+    if not undecided_tip(land.repo, HEADS + name):
+        return None
     scene = open_scene(land.repo)
     owner = owner_of(scene, HEADS + name)
     scene.holder = owner or scene.holder
