@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-JOBS ?= auto
+# One more than cores: tests wait for the disk and for each other.
+JOBS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 MIGRATIONS ?= $(CASES)/../migration_cases.json
 
 # The shims share variables through shim.sh, which they read where it is installed; @WORDS@ are filled in by then.

@@ -50,8 +50,8 @@ stash_list() {
 
 warn_of_stash() {
     echo "agentsync: warning: the stash, which all worktrees share, is not what it was before this hook ran" >&2
-    echo "  lines of another worktree may have come here, or yours gone there; to see and to restore:" >&2
-    echo "  git diff; git stash list; agentsync rescue" >&2
+    echo "  lines of another worktree may have come here, or yours gone there; to see, and to have back what was here:" >&2
+    echo "  git diff; agentsync rescue" >&2
 }
 
 # Without Python: a gate leaves beside the state what a commit must touch to concern anybody
@@ -147,14 +147,21 @@ plain_paths() {
         [ $count -le 50 ] && concerns_nobody || return 1
     done
     [ "$locks" != 0 ] && [ -n "$asked" ] || return 0
+    read -r word <"$common/agentsync/quiet.locks" && [ "$word" = "$state" ] || return 1
     known=$(printf %s "$asked" | grep -xF -f - "$common/agentsync/quiet.locks")
     case $? in 0) ;; 1) return 0 ;; *) return 1 ;; esac
-    own=$(while read -r lock; do echo "$key $lock"; done <<LOCKS | grep -cxF -f - "$common/agentsync/quiet.locks"
+    while read -r lock; do
+        case $lock in
+        [=^]*) case "
+$known
+" in *"
+$key $lock
+"*) ;; *) return 1 ;; esac ;;
+        esac
+    done <<LOCKS
 $known
 LOCKS
-    )
-    [ "$own" = "$(echo "$known" | grep -c .)" ] && return 2
-    return 1
+    return 2
 }
 
 concerns_nobody() {
@@ -173,12 +180,14 @@ TOPS
 "
     asked="$asked=
 =$path
+$key =$path
 ^$path
 "
     above=$path
     while [ "$above" != "${above%/*}" ]; do
         above=${above%/*}
         asked="$asked=$above
+$key =$above
 "
     done
 }
@@ -249,8 +258,8 @@ judged_already() {
     echo "$to" >"$common/agentsync/judged/$branch.tip"
     # Where this moves base, the projection still holds, unless its settings change.
     case $have in *agentsync.toml* | *pyproject.toml*) return 0 ;; esac
-    if [ -r "$common/agentsync/quiet.base" ] && read -r base_at upstream_at <"$common/agentsync/quiet.base" &&
-        [ "$base_at" = "$from" ] && is_base <"$common/agentsync/quiet"; then
+    if [ -r "$common/agentsync/quiet" ] && [ -r "$common/agentsync/quiet.base" ] &&
+        read -r base_at upstream_at <"$common/agentsync/quiet.base" && [ "$base_at" = "$from" ] && is_base <"$common/agentsync/quiet"; then
         echo "$to $upstream_at" >"$common/agentsync/quiet.base"
     fi
     return 0
@@ -258,6 +267,8 @@ judged_already() {
 
 # A commit on top of the branch checked out here, which no receipt is for: `git am` runs no gate before.
 concerns_nobody_yet() {
+    # else it may be any commit made elsewhere, a stale one too
+    [ -d "$git_dir/rebase-apply" ] || [ -d "$git_dir/sequencer" ] || repeats_a_commit || return 1
     [ -r "$common/agentsync/quiet" ] && [ -r "$common/agentsync/quiet.base" ] && [ "${have%%
 *}" = "$from" ] || return 1
     moved=$branch
@@ -276,7 +287,7 @@ is_base() {
 # A plain receipt that says just what this commit is: the gate has judged it, nothing of the state is concerned.
 matches_receipt() {
     read -r pid kind && read -r state && read -r judged || return 1
-    [ "$kind" = plain ] && [ "$judged" = "$branch" ] || return 1
+    [ "$pid $kind" = "$PPID plain" ] && [ "$judged" = "$branch" ] || return 1
     now=-
     [ ! -f "$common/agentsync/store.git/refs/heads/state" ] ||
         read -r now <"$common/agentsync/store.git/refs/heads/state"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -150,12 +152,16 @@ class Tree:
     def worktree(self, name: str, *words: str) -> Tree:
         """A linked worktree on a branch of its own."""
         place = self._path.parent / name
-        argv = ("worktree", "add", "-q", str(place), "-b", name, *words)
-        if self._stage is None or words:
-            self.ok(*argv)
-        else:
-            self._stage.step(f"{self._path.name}-worktree-{name}", lambda: self.ok(*argv))
+        argv = ("worktree", "add", "-q", f"../{name}", "-b", name, *words)
+        self.step(" ".join([self._path.name, *argv]), lambda: self.ok(*argv))
         return Tree(place, self.environ, self._stage)
+
+    def step(self, name: str, make: Callable[[], object]) -> None:
+        """Have what `make` makes; where all before it was such a step too, it is made once and then copied."""
+        if self._stage is None:
+            make()
+        else:
+            self._stage.step(name, make)
 
 
 class Stage:
@@ -183,7 +189,7 @@ class Stage:
             make()
             return
         self._steps = (*self._steps, name)
-        kept = self._kept / "+".join(self._steps)
+        kept = self._kept_as(self._steps)
         if kept.exists():
             self._waiting = True
             return
@@ -192,6 +198,9 @@ class Stage:
         _end_processes(self.folder)
         self.entered = False
         shutil.copytree(self.folder, kept, symlinks=True)
+
+    def _kept_as(self, steps: tuple[str, ...]) -> Path:
+        return self._kept / hashlib.sha256("\0".join(steps).encode()).hexdigest()[:16]
 
     def enter(self) -> None:
         """Lay out what the steps made, for whoever works in it from now on."""
@@ -204,9 +213,12 @@ class Stage:
 
     def _lay_out(self, steps: tuple[str, ...]) -> None:
         if self._waiting:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            if self.folder.exists():  # moved first: a process that is just ending may still write into it
+                left = self.folder.with_name(f"left-{time.monotonic_ns()}")
+                self.folder.rename(left)
+                shutil.rmtree(left, ignore_errors=True)
             if steps:
-                shutil.copytree(self._kept / "+".join(steps), self.folder, symlinks=True)
+                shutil.copytree(self._kept_as(steps), self.folder, symlinks=True)
             else:
                 (self.folder / "home").mkdir(parents=True)
         self._waiting = False

@@ -60,7 +60,7 @@ def _address() -> str:
         atexit.register(_end, os.getpid(), address)
         while not os.path.exists(address):
             assert server.poll() is None
-            time.sleep(0.01)
+            time.sleep(0.01)  # until the server has imported agentsync and listens
     return address
 
 

@@ -128,3 +128,41 @@ def test_a_replaced_commit_is_judged_as_it_is(one: Tree, two: Tree) -> None:
     innocent = two.ok("commit-tree", "-p", "HEAD", "-m", "innocent", "HEAD^{tree}")
     two.ok("replace", made, innocent)
     two.refused("merge", "-q", "--ff-only", made)
+
+
+@pytest.mark.parametrize("ref", ["z", "gitfetch"])
+def test_what_is_fetched_from_elsewhere_vouches_for_nothing(server: Tree, one: Tree, two: Tree, ref: str) -> None:
+    """Whatever ref it is put under; a fetch from the server itself goes on to vouch."""
+    one.synced("lock", "shared.txt")
+    two.ok("clone", "-q", str(server.path), "../elsewhere")
+    elsewhere = Tree(two.path.parent / "elsewhere", {**two.environ, "GIT_AUTHOR_NAME": "x", "GIT_AUTHOR_EMAIL": "x@y"})
+    elsewhere.ok("config", "user.name", "x")
+    elsewhere.ok("config", "user.email", "x@y")
+    assert elsewhere.commit("shared.txt", "sneaked\n").code == 0
+    two.ok("fetch", "-q", "../elsewhere", f"HEAD:refs/remotes/origin/{ref}")
+    two.refused("merge", "-q", "--ff-only", f"origin/{ref}")
+    assert elsewhere.commit("reviewed.txt", "x\n").code == 0
+    elsewhere.ok("push", "-q", "origin", "HEAD:refs/heads/reviewed")
+    two.ok("fetch", "-q", "--no-tags", "origin")
+    two.ok("merge", "-q", "--ff-only", "origin/reviewed")
+
+
+def test_a_gate_fetches_nothing_in_a_partial_clone(server: Tree, main: Tree) -> None:
+    server.ok("config", "uploadpack.allowFilter", "true")
+    server.ok("config", "uploadpack.allowAnySHA1InWant", "true")
+    for number in range(3):
+        assert main.commit("shared.txt", f"{number}\n").code == 0
+    main.ok("push", "-q", "origin", "main")
+    main.ok("clone", "-q", "--filter=blob:none", f"file://{server.path}", "../partial")
+    partial = Tree(main.path.parent / "partial", main.environ)
+    for key, value in (("user.name", "x"), ("user.email", "x@y")):
+        partial.ok("config", key, value)
+    partial.synced("init", "--yes")
+    one, two = partial.worktree("p1"), partial.worktree("p2", "HEAD~2")
+    one.synced("lock", "shared.txt")
+    assert two.commit("own.txt", "x\n").code == 0
+    two.write("shared.txt", "two's\n")
+    missing = partial.ok("rev-list", "--objects", "--all", "--missing=print").count("\n?")
+    two.git("commit", "-qam", "x")
+    after = partial.ok("rev-list", "--objects", "--all", "--missing=print").count("\n?")
+    assert missing == after > 0

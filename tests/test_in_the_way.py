@@ -22,6 +22,11 @@ ALLOW = ("-c", "protocol.file.allow=always")
 
 def replaced(base: Tree, shape: str) -> str:
     """Let the branch `one` change what `conf` is; the name of the ignored file that would be in the way of it."""
+    base.step(f"conf: {shape}", lambda: replace(base, shape))
+    return {"file to folder": "conf-file", "the same name": "new.local"}.get(shape, "conf/deep/secrets.local")
+
+
+def replace(base: Tree, shape: str) -> None:
     base.write(".gitignore", "*.local\n/conf-file\n")
     base.write("conf/x.txt", "x\n")
     base.ok("add", ".")
@@ -44,7 +49,6 @@ def replaced(base: Tree, shape: str) -> str:
         one.ok("add", "-f", "new.local")
     one.ok("add", ".")
     one.ok("commit", "-qm", shape)
-    return {"file to folder": "conf-file", "the same name": "new.local"}.get(shape, "conf/deep/secrets.local")
 
 
 SHAPES = ["folder to file", "folder to link", "folder to submodule", "file to folder", "the same name"]

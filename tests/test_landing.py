@@ -24,6 +24,10 @@ def edit(tree: Tree, number: int, text: str) -> None:
 
 def configure(main: Tree, **settings: str) -> None:
     """Change settings of `agentsync.toml` on base, such as integrate_check="make"."""
+    main.step(f"configure {settings}", lambda: commit_settings(main, settings))
+
+
+def commit_settings(main: Tree, settings: dict[str, str]) -> None:
     config = main.read("agentsync.toml")
     for key, value in settings.items():
         table, _, name = key.partition("_")
@@ -37,8 +41,12 @@ def configure(main: Tree, **settings: str) -> None:
 def work(main: Tree, name: str, number: int, text: str = "") -> Tree:
     """An agent's branch that changes one line."""
     tree = main.worktree(name)
-    edit(tree, number, text or name)
-    tree.ok("commit", "-qam", f"work of {name}")
+
+    def make() -> None:
+        edit(tree, number, text or name)
+        tree.ok("commit", "-qam", f"work of {name}")
+
+    tree.step(f"{name}'s work at {number}: {text}", make)
     return tree
 
 

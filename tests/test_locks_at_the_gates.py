@@ -238,3 +238,23 @@ def test_work_judged_before_the_lock_lands_while_it_is_held(main: Tree, one: Tre
     done = one.sync("lock", "shared.txt")
     assert "unlanded commit" in done.err
     main.ok("merge", "-q", "--no-edit", "two")
+
+
+def test_a_root_commit_on_anothers_path_is_refused(one: Tree, two: Tree) -> None:
+    hold(one)
+    two.ok("checkout", "-q", "--orphan", "apart")
+    two.write("shared.txt", "evil\n")
+    done = two.refused("commit", "-qam", "no parents")
+    assert "could not decide" not in done.err
+
+
+def test_thousands_of_files_of_base_under_anothers_lock_are_merged(main: Tree, one: Tree, two: Tree) -> None:
+    """One process reads their modes, not one each."""
+    two.commit("own.txt", "x\n")
+    for number in range(3000):
+        main.write(f"many/{number}.txt", f"{number}\n")
+    main.ok("add", ".")
+    main.ok("commit", "-qm", "many files")
+    one.ok("merge", "-q", "--ff-only", "main")
+    one.synced("lock", "many")
+    two.ok("merge", "-q", "--no-edit", "main")

@@ -194,3 +194,26 @@ def test_a_receipt_is_for_what_the_gate_saw(settled: Tree) -> None:
     made = settled.ok("commit-tree", "-p", "HEAD", "-m", "x", settled.ok("write-tree"))
     assert python_starts(settled, "update-ref", "refs/heads/one", made) in (0, 1)
     assert settled.ok("rev-parse", "one") == made
+
+
+def test_a_receipt_of_a_commit_that_was_given_up_vouches_for_no_other(counted: Tree, settled: Tree) -> None:
+    two = counted.worktree("two")
+    two.synced("status")
+    settled.write("shared.txt", "mine\n")
+    settled.ok("add", "shared.txt")
+    assert settled.git("commit", GIT_EDITOR="false").code != 0
+    two.write("shared.txt.agent-lock", "two\n")
+    made = settled.ok("commit-tree", "-p", "HEAD", "-m", "x", settled.ok("write-tree"))
+    settled.refused("merge", "-q", "--ff-only", made)
+
+
+def test_a_subject_that_begins_with_a_number_sign_gets_trailers(settled: Tree) -> None:
+    settled.commit("a.txt", "a\n", "#12 repair")
+    assert settled.ok("log", "-1", "--format=%(trailers:key=Agent,valueonly)") == "one"
+
+
+@pytest.mark.parametrize("name", ["Migrations/0003_x.py", "cql/003_x.up.cql", "src/schema/V3__x.java"])
+def test_whatever_may_be_a_migration_is_judged(name: str, settled: Tree) -> None:
+    settled.write(name, "x\n")
+    settled.ok("add", name)
+    assert python_starts(settled, "commit", "-qm", "x") > 0

@@ -312,3 +312,18 @@ def test_a_record_that_leads_out_of_the_worktree_is_none(text: Tree) -> None:
     assert len(store.snapshots()) == 1
     assert LINES
     assert files_now(repo, repo.top, [b"f.txt"])[b"f.txt"].blob == blob
+
+
+def test_a_worktree_with_what_cannot_be_kept_is_not_removed_even_by_force(main: Tree, one: Tree) -> None:
+    one.ok("init", "-q", "nested")
+    nested = Tree(one.path / "nested", one.environ)
+    for key, value in (("user.name", "x"), ("user.email", "x@y")):
+        nested.ok("config", key, value)
+    assert nested.commit("p.txt", "the only copy\n").code == 0
+    done = main.sync("worktree", "remove", "one", "--force")
+    assert done.code == 1
+    assert "1 of the uncommitted changes" in done.err
+    assert nested.read("p.txt") == "the only copy\n"
+    command = done.err.strip().splitlines()[-1].strip()
+    assert command.startswith("git worktree remove --force ")
+    assert main.run("sh", "-c", command).code == 0

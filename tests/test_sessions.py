@@ -93,6 +93,6 @@ def test_a_hook_of_the_users_whose_stash_another_worktree_took_says_so(bare_tree
     assert done.code == 0, done
     assert "the stash, which all worktrees share, is not what it was before this hook ran" in done.err
     assert other.read("shared.txt") == "unsaved\n"
-    for command in ("git diff", "git stash list", "agentsync rescue"):
+    for command in ("git diff", "agentsync rescue"):
         assert command in done.err
         assert bare_tree.run("sh", "-c", command).code == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 from conftest import LINES, Tree
 from test_landing import edit
@@ -14,18 +16,25 @@ def stack(base: Tree, *names: str) -> list[Tree]:
     """Branches, each on the one before; each changes lines of its parent again, and adds files."""
     found: list[Tree] = []
     for depth, name in enumerate(names):
-        tree = base.worktree(name, *([names[depth - 1]] if depth else []))
-        for number in (3, 4 + depth):
-            edit(tree, number, f"{name} {number}")
-            tree.write(f"{name}-{number}.txt", f"{name}\n")
-            tree.ok("add", ".")
-            tree.ok("commit", "-qm", f"{name} {number}")
-        found.append(tree)
+        found.append(base.worktree(name, *([names[depth - 1]] if depth else [])))
+        base.step(f"work of {name}", functools.partial(two_commits, found[-1], name, depth))
     return found
+
+
+def two_commits(tree: Tree, name: str, depth: int) -> None:
+    for number in (3, 4 + depth):
+        edit(tree, number, f"{name} {number}")
+        tree.write(f"{name}-{number}.txt", f"{name}\n")
+        tree.ok("add", ".")
+        tree.ok("commit", "-qm", f"{name} {number}")
 
 
 def land(base: Tree, branch: str, how: str) -> None:
     """As a forge lands it: the branch's own commits as one, or one by one."""
+    base.step(f"{branch} lands by {how}", lambda: land_now(base, branch, how))
+
+
+def land_now(base: Tree, branch: str, how: str) -> None:
     if how == "squash":
         base.ok("merge", "-q", "--squash", branch)
         base.ok("commit", "-qm", f"{branch} (#1)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 from conftest import Done, Tree
 from hypothesis import given
 from hypothesis import strategies as st
@@ -197,3 +198,53 @@ def test_ones_own_versions_are_ones_own() -> None:
 
 def test_a_merge_drops_what_one_side_alone_did() -> None:
     assert dropped_by_merge({b"a": "1", b"c": "1"}, {b"b": "1", b"c": "2"}, {b"a": "1", b"c": "1"}) == [b"b"]
+
+
+STALE = {
+    "mixed reset": ["git reset -q main", "git add -A", "git commit -qm squashed"],
+    "switch with a stale index": ["git reset -q --soft main", "git switch -q -c other", "git commit -qm squashed"],
+    "a commit of one path first": ["git reset -q --soft main", "git commit -qm f feature.py", "git commit -qm rest"],
+    "detached": [
+        "git checkout -q --detach", "git reset -q --soft main", "git commit -qm squashed", "git switch -q -C one",
+    ],
+    "a stale commit made elsewhere": [
+        "made=$(git commit-tree -p main -m stale HEAD^{tree})",
+        "git reset -q --hard main", "git merge -q --ff-only $made",
+    ],
+    "octopus": ["git branch side HEAD~1", "git merge -q -s ours --no-edit main side"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", STALE)
+def test_no_way_of_making_a_stale_commit_takes_back_what_landed(how: str, main: Tree, one: Tree) -> None:
+    assert one.commit("feature.py", "f\n").code == 0
+    assert one.commit("more.py", "f\n").code == 0
+    land(main)
+    before = main.head()
+    done = one.run("sh", "-c", " && ".join(STALE[how]))
+    assert done.code != 0, done
+    assert "agentsync: refused:" in done.err
+    assert "landed.py" in done.err + done.out or "shared.txt" in done.err
+    assert main.head() == before
+
+
+def test_unstaged_edits_are_put_on_top_of_the_newer_version(text: Tree, one: Tree) -> None:
+    assert one.commit("feature.py", "f\n").code == 0
+    lines = text.read("f.txt").splitlines()
+    text.commit("f.txt", "\n".join(["landed", *lines[1:]]) + "\n", "landed by another")
+    one.write("f.txt", "\n".join([*lines[:-1], "unsaved"]) + "\n")
+    one.ok("reset", "-q", "--soft", "main")
+    done = one.refused("commit", "-qm", "squashed")
+    type_it(one, advice(done, "git diff"))
+    kept = one.read("f.txt").splitlines()
+    assert (kept[0], kept[-1]) == ("landed", "unsaved")
+
+
+def test_an_amend_of_ones_own_going_back_is_not_refused(main: Tree, one: Tree) -> None:
+    land(main)
+    one.ok("merge", "-q", "--ff-only", "main")
+    one.ok("revert", "-n", "HEAD")
+    assert one.git("commit", "-qm", "Undo it: it breaks the build").code == 0
+    one.write("new.txt", "x\n")
+    one.ok("add", "new.txt")
+    one.ok("commit", "-q", "--amend", "--no-edit")

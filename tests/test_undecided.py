@@ -60,3 +60,14 @@ def test_a_branch_that_lets_go_of_it_is_judged_again(undecided: Tree) -> None:
     done = undecided.commit("b.txt", "b\n")
     assert done.code == 0
     assert "was not judged" not in done.err
+
+
+def test_a_landing_decides_it_first(main: Tree, one: Tree, undecided: Tree) -> None:
+    assert undecided.commit("b.txt", "b\n").code == 0
+    for words in (("integrate", "--dry-run", "two"), ("integrate", "two")):
+        done = main.sync(*words)
+        assert done.code == 1, done
+        assert "shared.txt is locked by one@one" in done.out
+    assert main.read("shared.txt") != "sneaked\n"
+    one.synced("unlock", "shared.txt")
+    assert "two  landed" in main.synced("integrate", "two")

@@ -350,7 +350,7 @@ def test_uninstall_takes_the_exclusions_of_worktrees_away(main: Tree) -> None:
     main.ok("worktree", "add", "-q", "-b", "inner", "inner")
     assert b"/inner/" in (main.path / ".git/info/exclude").read_bytes()
     main.synced("uninstall", "--yes")
-    assert b"inner" not in (main.path / ".git/info/exclude").read_bytes()
+    assert not (main.path / ".git/info/exclude").exists(), "it was empty before, and is as if it had not been"
 
 
 @pytest.mark.parametrize("command", ["status", "lock f.txt", "task next", "sync", "status --json", "worktree list"])

@@ -57,7 +57,7 @@ def answer_to(event: Event, environ: Mapping[str, str]) -> Answer:
     if own is None or not os.path.isdir(own.shared_dir):
         return ALLOWED
     if event.kind == END:
-        forget_session(own, event.session)
+        _quietly(lambda: forget_session(own, event.session))
     if event.kind in (START, MOVED):
         return _start(event, open_scene(own))
     return _stop(event, open_scene(own)) if event.kind == STOP and not event.again else ALLOWED
@@ -138,7 +138,7 @@ def _before_shell(event: Event, environ: Mapping[str, str], folder: str) -> Answ
     if destroying:
         return _refusal(event, own, destroying)
     if own is not None and _commits(commands):
-        note_committing(own, event.session)
+        _quietly(lambda: note_committing(own, event.session))
     named = [value for command in commands for name, value in command.variables if name == "AGENTSYNC_AGENT"]
     environ = {**environ, "AGENTSYNC_AGENT": named[-1]} if named else environ
     writes = writes_of(commands)
@@ -187,7 +187,7 @@ def _after_edit(event: Event, environ: Mapping[str, str], folder: str) -> Answer
     for repo, paths in _by_worktree(places):
         scene = open_scene(repo)
         snapshot_if_due(repo)
-        note_session(repo, event.session, event.dialect, paths)
+        _note_session(repo, event, paths)
         renew_locks(scene, paths)
         _, warned = split(scene, judge_edit(scene, paths))
         lines += _unwarned(scene, warned) + _new_conflicts(scene, paths)
@@ -233,15 +233,30 @@ def _start(event: Event, scene: Scene) -> Answer:
     silent = [f"agentsync: warning: {line}"] if (line := silent_line(scene.repo)) else []
     who = f"agentsync: this agent is {scene.holder.agent} in worktree {scene.repo.worktree_id} ({scene.repo.top})"
     lines = [one_line(who, 300), *silent, *_other_sessions(event, scene), *held_lines(scene), *news(scene)]
-    note_session(scene.repo, event.session, event.dialect)
+    _note_session(scene.repo, event)
     return tell(event, lines, START_CAP)
+
+
+def _note_session(repo: Repo, event: Event, wrote: Sequence[bytes] = ()) -> None:
+    _quietly(lambda: note_session(repo, event.session, event.dialect, wrote))
+
+
+def _quietly(note: Callable[[], None]) -> None:
+    """Leave a note; one that cannot be left is no reason to judge less, and whoever reads notes says so."""
+    try:
+        note()
+    except OSError:
+        return
 
 
 def _other_sessions(event: Event, scene: Scene) -> list[str]:
     """The sessions that were active in this worktree lately: two of them share its files, its index and its branch."""
     if event.replaces or not event.session:
         return []
-    others = [one for one in sessions(scene.repo) if one.id != event.session]
+    try:
+        others = [one for one in sessions(scene.repo) if one.id != event.session]
+    except OSError as error:
+        return [one_line(f"could not tell whether another session works in this worktree: {error}", 200)]
     if not others:
         return []
     last = max(others, key=lambda one: one.seen)

@@ -117,7 +117,8 @@ class SnapshotStore:
         """Keep a snapshot, whose blobs `ours` has; its id."""
         present = [file for file in snapshot.files if file.blob]
         blobs = list(dict.fromkeys(file.blob for file in present))
-        known = self.git("cat-file", "--batch-check", stdin="\n".join(blobs).encode() + b"\n").out.decode()
+        asked = "".join(f"{blob}\n" for blob in blobs).encode()
+        known = self.git("cat-file", "--batch-check", stdin=asked).out.decode()
         missing = [row.split(" ")[0] for row in known.splitlines() if row.endswith(" missing")]
         if missing:
             base = os.path.join(self.objects, "pack", "pack")
@@ -237,16 +238,18 @@ def keep(ours: Repo, worktree: Worktree, head: str, tree: str) -> str:
     mark = os.path.join(folder_of(ours), f"{worktree.id}.kept")
     if store.is_there and read_line(mark) == f"{head} {tree}" and _age(mark) < _RENEWED:
         return ""
-    changes = [one for one in tree_changes(ours, head, tree) if _GITLINK not in (one.old_mode, one.new_mode)]
-    if not changes:
+    found = tree_changes(ours, head, tree)
+    changes = [one for one in found if _GITLINK not in (one.old_mode, one.new_mode)]
+    nested = [one for one in found if one.new_mode == _GITLINK and not one.old]  # a repository of its own
+    if not changes and not nested:
         return ""
     files = _bounded(ours, changes)
     branch = head_of(ours, worktree.git_dir).branch
     store.require(len(head))
     second, nanosecond = divmod(time.time_ns(), 10**9)
-    left_out = len(changes) - len(files)
-    found = Snapshot("", worktree.id, worktree.top, branch, head, second, files, left_out, nanosecond)
-    commit = store.write(found, ours)
+    left_out = len(changes) - len(files) + len(nested)
+    made = Snapshot("", worktree.id, worktree.top, branch, head, second, files, left_out, nanosecond)
+    commit = store.write(made, ours)
     write_projection(mark, f"{head} {tree}\n".encode())
     return commit
 

@@ -89,14 +89,23 @@ def gate_index(scene: Scene, hook: str, git_pid: str) -> int:
 
 def _say_other_sessions(scene: Scene, step: Transition) -> None:
     """Say which paths of this commit another agent's session wrote in this worktree."""
-    if not os.path.exists(private_file(scene.repo, "committing")):
+    if not os.path.exists(private_file(scene.repo, "committing")):  # the agents' hook leaves it: holders/sessions.py
         return
     from agentsync.holders.sessions import take_written_by_others
 
-    for session, paths in take_written_by_others(scene.repo, [change.path for change in step.changes]):
+    try:
+        others = take_written_by_others(scene.repo, [change.path for change in step.changes])
+    except OSError as error:
+        tell(f"agentsync: warning: could not tell whether another session wrote what this commit takes: {error}")
+        return
+    for session, paths in others:
         who = f"another session ({session.client}, last active {show_time(session.seen)})"
         shown = ", ".join(show_path(path) for path in paths[:5]) + (f" and {len(paths) - 5} more" if paths[5:] else "")
         tell(f"agentsync: warning: this commit takes {shown}, which {who} wrote in this worktree")
+        if len(paths) == len(step.changes):
+            tell("  to take the commit back, with the files as they are:")
+            tell("  git reset -q HEAD~1")
+            continue
         tell("  to leave that out of the commit:")
         words = " ".join(shell_path(path) for path in paths)
         tell(f"  git restore --staged --source=HEAD~1 -- {words} && git commit --amend --no-edit")

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     Rule = Callable[[Scene, Transition, str], Verdict]
 
 
-MIGRATION_HINTS = (b"migrat", b"versions/", b"changelog", b"db/")  # parts of paths that may hold migrations
-MIGRATION_ENDS = (b".sql",)
+# What migrations are known by, in lower case: parts of their paths; or a number and `_` or `-` (Flyway: a V first).
+MIGRATION_HINTS = (b"migrat", b"versions/", b"changelog", b"db/", b".sql", b"liquibase")
 
 
 def judge_steps(scene: Scene, steps: Sequence[Transition], ref: str) -> Verdict:
@@ -107,12 +107,16 @@ def _may_hold_migrations(scene: Scene, move: Transition) -> bool:
     if scene.rules.config.level("numbers") == "off":
         return False
     configured = tuple(series.path.encode() + b"/" for series in scene.rules.config.series)
-    return any(
-        change.path.startswith(configured)
-        or change.path.endswith(MIGRATION_ENDS)
-        or any(hint in change.path for hint in MIGRATION_HINTS)
-        for change in move.changes
-    )
+    return any(change.path.startswith(configured) or _looks_like_a_migration(change.path) for change in move.changes)
+
+
+def _looks_like_a_migration(path: bytes) -> bool:
+    lowered = path.lower()
+    name = lowered.rpartition(b"/")[2]
+    number = name[1:] if name[:1] in (b"v", b"u", b"r", b"b") else name
+    after = number.lstrip(b"0123456789.")
+    is_numbered = after != number and after[:1] in (b"_", b"-")
+    return is_numbered or any(hint in lowered for hint in MIGRATION_HINTS)
 
 
 def split(scene: Scene, findings: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:

@@ -36,7 +36,7 @@ def prepare_message(scene: Scene, arguments: Sequence[str]) -> int:
     if reason:
         trailers.append(f"{OVERRIDE}: {reason}")
     if trailers and takes_trailers(arguments):
-        add_trailers(scene, arguments[0], trailers)
+        add_trailers(scene, arguments[0], trailers, commented=arguments[1] != "message")
     return 0
 
 
@@ -45,11 +45,11 @@ def takes_trailers(arguments: Sequence[str]) -> bool:
     return len(arguments) > 1 and arguments[1] not in ("", "template")
 
 
-def add_trailers(scene: Scene, message_file: str, trailers: Sequence[str]) -> None:
-    """Put trailers into a message, each once; an empty one stays empty."""
+def add_trailers(scene: Scene, message_file: str, trailers: Sequence[str], *, commented: bool) -> None:
+    """Put trailers into a message, each once; an empty one stays empty, and so does one of comments, where they go."""
     with open(message_file, "rb") as file:
         message = file.read()
-    if not any(line.strip() and not line.startswith(b"#") for line in message.split(b"\n")):
+    if not any(line.strip() and not (commented and line.startswith(b"#")) for line in message.split(b"\n")):
         return
     # without its end of line git would take the subject for a trailer
     whole = message if message.endswith(b"\n") else message + b"\n"

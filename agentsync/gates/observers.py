@@ -9,7 +9,7 @@ from agentsync.forecast.start import start_forecast
 from agentsync.gates.index_gate import DETACHED, FORECAST, LANDING_NOTE, write_verdict
 from agentsync.gates.judge import judge_steps
 from agentsync.gates.say import tell
-from agentsync.gates.takeback import note_level
+from agentsync.gates.takeback import index_equals, note_level
 from agentsync.gates.unseen import tell_unseen
 from agentsync.git.objects import commits
 from agentsync.git.refs import head_of, is_zero
@@ -59,11 +59,13 @@ def _after_checkout(scene: Scene, arguments: Sequence[str]) -> None:
     """In a new worktree git gives zeros as the old commit: what base has needs no judging; show the markers."""
     repo, head = scene.repo, head_of(scene.repo)
     tell_unseen(scene)
-    note_level(scene, head.commit)
+    is_new = bool(arguments) and is_zero(arguments[0])
+    if is_new or index_equals(repo, head.commit):
+        note_level(scene, head.commit)
     unjudged = head.branch and head.commit and not judged_tip(repo, head.branch)
     if unjudged and any(scene.contains(tip, head.commit) for tip in scene.rules.base.commits):
         note_judged(repo, head.branch, head.commit)
-    if arguments and is_zero(arguments[0]):
+    if is_new:
         from agentsync.holders.per_clone import hand_out
         from agentsync.locks.markers import show_all
 

@@ -11,7 +11,7 @@ import os
 
 from agentsync.config.load import init_copy
 from agentsync.config.schema import FILE as SETTINGS_FILE
-from agentsync.gates.judge import MIGRATION_ENDS, MIGRATION_HINTS
+from agentsync.gates.judge import MIGRATION_HINTS
 from agentsync.git.refs import is_reftable, worktrees
 from agentsync.git.repo import private_dir_of, read_line
 from agentsync.holders.identity import Holder
@@ -57,7 +57,7 @@ def leave_quiet(scene: Scene) -> None:
         _drop(repo)
         return
     globs, locks = lines
-    _write(repo, ".locks", "".join(f"{one}\n" for one in locks), 0)
+    _write(repo, ".locks", "".join(f"{one}\n" for one in (head[1], *locks)), 0)
     _write(repo, ".base", at + "\n", 0)
     text = "\n".join([*head, *globs, f"locks {len(locks)}", "end"]) + "\n"
     _write(repo, "", text, newest)
@@ -126,7 +126,8 @@ def _globs(rules: InForce) -> list[str]:
     config = rules.config
     fixed = ["TASKS.md", SETTINGS_FILE, "pyproject.toml", "*" + SUFFIX.decode()]
     if config.level("numbers") != "off":
-        fixed += [f"*{hint.decode()}*" for hint in MIGRATION_HINTS] + [f"*{end.decode()}" for end in MIGRATION_ENDS]
+        fixed += [f"*{_in_any_case(hint.decode())}*" for hint in MIGRATION_HINTS]
+        fixed += [f"{above}{start}*[_-]*" for above in ("", "*/") for start in ("[0-9]", "[VURBvurb][0-9]")]
         fixed += [glob for series in config.series for glob in shell_globs("/" + series.path)]
     keys = {"locks": "locks.exclusive", "protected": "protect.paths", "phases": "phases.sequential"}
     found = [
@@ -137,6 +138,10 @@ def _globs(rules: InForce) -> list[str]:
         for glob in shell_globs(pattern)
     ]
     return list(dict.fromkeys([*fixed, *found]))
+
+
+def _in_any_case(word: str) -> str:
+    return "".join(f"[{c.upper()}{c}]" if c.isalpha() else c for c in word)
 
 
 def shell_globs(pattern: str) -> list[str]:

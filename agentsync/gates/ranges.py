@@ -7,7 +7,7 @@ from agentsync.gates.undecided import decided, undecided_tip
 from agentsync.git.objects import Commit, changes_between, commits, empty_tree, parents_in, tree_changes
 from agentsync.git.refs import final_ref
 from agentsync.judging.scene import Scene, note_judged
-from agentsync.judging.verdict import Transition
+from agentsync.judging.verdict import Finding, Transition, joined
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -77,6 +77,19 @@ def whole_move(scene: Scene, move: Move, steps: Sequence[Transition]) -> Transit
             start = start or found
     changes = tree_changes(scene.repo, start or empty_tree(scene.repo), move.new)
     return Transition((start,) if start else (), changes, move.new)
+
+
+def refused_by_now(scene: Scene, ref: str, tip: str) -> list[Finding]:
+    """What refuses the part of a branch that no gate could decide, judged now in the time that it takes."""
+    from agentsync.gates.judge import judge_move, judge_steps, split  # only a landing asks
+
+    move = Move(ref, "", tip)
+    steps = unjudged_steps(scene, move)
+    whole = whole_move(scene, move, steps)
+    refused, _ = split(scene, joined([judge_steps(scene, steps, ref), judge_move(scene, whole, ref, tip)]).findings)
+    if not refused:
+        settle_undecided(scene, ref, tip)
+    return refused
 
 
 def settle_undecided(scene: Scene, ref: str, tip: str) -> None:

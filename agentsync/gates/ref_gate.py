@@ -129,7 +129,8 @@ def _admit(scene: Scene, move: Move) -> bool:
     steps = [*fresh, *_taken_away(scene, move, whole)]
     covered = _covered(scene.repo, fresh)
     merged = any(len(step.parents) > 1 for step in fresh)
-    lost = [] if covered and not merged and is_level(scene, move.old) else _taken_back(scene, move, fresh)
+    follows = covered and fresh[0].parents == (move.old,) and is_level(scene, move.old)
+    lost = [] if follows and not merged else _taken_back(scene, move, fresh)
 
     def judge() -> Verdict:
         verdict = joined([judge_steps(scene, steps, move.ref), judge_move(scene, whole, move.ref, move.new)])
@@ -182,7 +183,7 @@ def _taken_back(scene: Scene, move: Move, fresh: Sequence[Transition]) -> list[F
     """What goes back to a version left behind, but for commits that the server gave: others have looked at those."""
     if scene.rules.config.level(RULE) == "off" or _only_upstream_has(scene, move):
         return []
-    appended = len(fresh) == 1 and fresh[0].parents == (move.old,)
+    appended = len(fresh) == 1 and fresh[0].parents == (move.old,) and commits_now(scene.repo)
     found = find_taken_back(scene, move, fresh, appended=appended)
     if not found:
         return []

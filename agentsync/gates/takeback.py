@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentsync.gates.ranges import Move
+    from agentsync.git.repo import Repo
     from agentsync.judging.scene import Scene
 
 LEVEL = "synced"  # the worktree's file with the commit that its index was last level with
 PATHS = "taken-back"  # where the paths stand that are too many for a command line
-_MOST_PAST = 300  # commits looked back at
+_MOST_PAST = 1000  # commits looked back at
 _MOST_MERGES = 20
 _MOST_NAMED = 5
 
@@ -41,9 +42,25 @@ def is_level(scene: Scene, head: str) -> bool:
 
 
 def follow_move(scene: Scene, move: Move, *, committed: bool) -> None:
-    """After a move of the branch that is checked out here: a commit leaves the index level, other moves may not."""
-    if committed or scene.repo.git("diff-index", "--cached", "--quiet", move.new, ok=()).code == 0:
+    """After a move of the branch that is checked out here: a commit leaves a level index level, other moves may not.
+
+    A commit of some paths leaves the rest of the index as old as it was, and `git reset` the files of the work tree.
+    """
+    followed = committed or not move.old or not _files_are_older(scene, move)
+    if (committed and is_level(scene, move.old)) or (index_equals(scene.repo, move.new) and followed):
         note_level(scene, move.new)
+
+
+def index_equals(repo: Repo, commit: str) -> bool:
+    """Whether nothing is staged against a commit."""
+    return repo.git("diff-index", "--cached", "--quiet", commit, ok=()).code == 0
+
+
+def _files_are_older(scene: Scene, move: Move) -> bool:
+    """Whether files that a move changes have not followed it."""
+    out = scene.repo.git("diff-files", "--name-only", "-z", "--ignore-submodules=all", ok=()).out
+    changed = set(out.split(b"\0")) - {b""}
+    return bool(changed) and any(change.path in changed for change in tree_changes(scene.repo, move.old, move.new))
 
 
 def find_taken_back(scene: Scene, move: Move, steps: Sequence[Transition], *, appended: bool) -> list[Finding]:
@@ -92,7 +109,7 @@ def _by_steps(scene: Scene, steps: Sequence[Transition]) -> list[Finding]:
     for step in steps:
         taken = [one for one in taken_back(step.changes, history) if (one.path, _blob(step, one.path)) not in kept]
         kept |= {(change.path, change.new) for change in step.changes}
-        if not taken or _judged_before(scene, step):
+        if not taken or _judged_before(scene, step, [one.path for one in taken]):
             continue
         message = _message(scene, step.commit)
         taken = others([one for one in taken if not on_purpose(message, one, history)], authors, _self(scene))
@@ -105,22 +122,23 @@ def _blob(step: Transition, path: bytes) -> str:
     return next(change.new for change in step.changes if change.path == path)
 
 
-def _judged_before(scene: Scene, step: Transition) -> bool:
-    """Whether all that a step does was done by a judged commit, which a rebase or a pick brings again."""
+def _judged_before(scene: Scene, step: Transition, paths: Sequence[bytes]) -> bool:
+    """Whether what a step does at some paths was done by a judged commit, which an amend or a pick brings again."""
     from agentsync.judging.judged import Judged, same_edit  # only where something goes back
 
     scene.steps = [step]
-    judged = Judged(scene, "", [change.path for change in step.changes])
+    judged = Judged(scene, "", list(paths))
     return all(
         any(same_edit(one.what, judged.wanted(step, change)) for one in judged.done(step, change.path))
         for change in step.changes
+        if change.path in paths
     )
 
 
 def _by_merge(scene: Scene, step: Transition) -> list[Finding]:
     """A merge that has neither side's change where only one side made one, as `-s ours` makes it."""
     found: list[Finding] = []
-    for other in step.parents[1:2] if len(step.parents) == 2 else ():
+    for other in step.parents[1:]:
         fork = merge_base(scene.repo, step.parents[0], other)
         if not fork:
             continue
@@ -128,7 +146,7 @@ def _by_merge(scene: Scene, step: Transition) -> list[Finding]:
         ours, theirs, result = (
             {one.change.path: one.change.new for one in changes_between(scene.repo, [pair])[pair]} for pair in pairs
         )
-        paths = [path for path in dropped_by_merge(ours, theirs, result) if not _git_drops_it(scene, step, path)]
+        paths = [path for path in dropped_by_merge(ours, theirs, result) if not _git_drops_it(scene, step, other, path)]
         history = _past(scene, [step.parents[0], other, f"^{fork}"]) if paths else []
         authors = _authors(scene, history)
         rows = [TakenBack(path, _touching(history, path)) for path in paths]
@@ -138,9 +156,9 @@ def _by_merge(scene: Scene, step: Transition) -> list[Finding]:
     return found
 
 
-def _git_drops_it(scene: Scene, step: Transition, path: bytes) -> bool:
+def _git_drops_it(scene: Scene, step: Transition, other: str, path: bytes) -> bool:
     """Whether git's own merge has at a path what the commit has, as where the other side moved the folder."""
-    tree, _ = scene.merged(step.parents[0], step.parents[1])
+    tree, _ = scene.merged(step.parents[0], other)
     return bool(tree) and scene.blob(tree, path) == scene.blob(step.commit, path)
 
 
@@ -210,9 +228,21 @@ def _finding(scene: Scene, taken: Sequence[TakenBack], history: Sequence[Past]) 
 
 
 def _keep_newer(scene: Scene, paths: Sequence[bytes]) -> str:
+    """The command that has the newer versions; edits that are not staged are put on top of them."""
+    restore = "git restore --staged --worktree"
     if len(paths) <= _MOST_NAMED:
-        return "git restore --staged --worktree -- " + " ".join(shell_path(path) for path in paths)
-    listed = private_file(scene.repo, PATHS)
-    write_private(scene.repo, PATHS, "\0".join(os.fsdecode(path) for path in paths) + "\0")
-    quoted_file = shell_path(os.fsencode(listed))
-    return f"git restore --staged --worktree --pathspec-file-nul --pathspec-from-file={quoted_file}"
+        restore += " -- " + _words(paths)
+    else:
+        listed = private_file(scene.repo, PATHS)
+        write_private(scene.repo, PATHS, "\0".join(os.fsdecode(path) for path in paths) + "\0")
+        restore += f" --pathspec-file-nul --pathspec-from-file={shell_path(os.fsencode(listed))}"
+    out = scene.repo.git("diff-files", "--name-only", "-z", "--ignore-submodules=all").out
+    edited = sorted(set(out.split(b"\0")) & set(paths))
+    if not edited:
+        return restore
+    patch = shell_path(os.fsencode(private_file(scene.repo, "unstaged.patch")))
+    return f"git diff --binary -- {_words(edited)} >{patch} && {restore} && git apply --3way {patch}"
+
+
+def _words(paths: Sequence[bytes]) -> str:
+    return " ".join(shell_path(path) for path in paths)

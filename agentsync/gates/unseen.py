@@ -11,7 +11,7 @@ import time
 from agentsync.gates.judge import judge_move, judge_steps
 from agentsync.gates.ranges import Move, unjudged_steps, whole_move
 from agentsync.gates.say import tell
-from agentsync.gates.undecided import undecided_line
+from agentsync.gates.undecided import note_undecided, undecided_line, undecided_tip
 from agentsync.git.refs import head_of
 from agentsync.git.repo import read_line
 from agentsync.holders.identity import HUMAN, Holder
@@ -96,10 +96,16 @@ def _look(scene: Scene) -> None:
     judged = judged_tip(scene.repo, base.ref)
     if base.commit in ("", judged) or (judged and scene.contains(judged, base.commit)):
         return
+    if undecided_tip(scene.repo, base.ref) == base.commit:
+        return
     if judged and not scene.contains(base.upstream_commit, base.commit):
         move = Move(base.ref, judged, base.commit)
-        steps = unjudged_steps(scene, move)
-        findings = _judged_late(scene, move, steps)
+        try:
+            steps = unjudged_steps(scene, move)
+            findings = _judged_late(scene, move, steps)
+        except Exception as error:  # out of time: not tried again by each commit
+            note_undecided(scene.repo, [(base.ref, base.commit)], str(error))
+            raise
         if findings:
             _leave_notice(scene, move, findings)
     note_judged(scene.repo, base.ref, base.commit)

@@ -321,6 +321,18 @@ def cat_file(repo: Repo) -> CatFile:
     return CatFile(repo.git_dir, handed_environment(repo.environ))
 
 
+def modes_in(tree: bytes, width: int) -> dict[bytes, str]:
+    """The modes, such as `100644`, of the entries of a tree object, whose ids take `width` bytes each."""
+    found: dict[bytes, str] = {}
+    at = 0
+    while at < len(tree):
+        end = tree.index(b"\0", at)
+        mode, _, name = tree[at:end].partition(b" ")
+        found[name] = mode.decode().zfill(6)
+        at = end + 1 + width
+    return found
+
+
 def blob_at(cat: CatFile, repo: Repo, commit: str, path: bytes) -> str:
     """The id of what stands at `path` in `commit`, empty when nothing does."""
     if b"\n" not in path:

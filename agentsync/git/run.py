@@ -137,6 +137,7 @@ def judging_environment(environ: Mapping[str, str]) -> dict[str, str]:
         if not name.startswith("GIT_") or name in _HANDED_OVER or name.startswith(_HANDED_OVER_PREFIXES)
     }
     fixed = {"GIT_CONFIG_COUNT": str(len(FIXED_CONFIGURATION)), "GIT_GRAFT_FILE": _NO_FILE}
+    fixed |= {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}  # in a partial clone git would go and fetch
     for index, (key, value) in enumerate(FIXED_CONFIGURATION):
         fixed |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}
     return {**kept, **fixed}

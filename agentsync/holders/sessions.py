@@ -26,7 +26,10 @@ _MOST_WRITES = 500
 
 
 class Session(NamedTuple):
-    """A session of a client, when it was seen first and last (epoch seconds), and the paths that it wrote, shown."""
+    """A session of a client, when it was seen first and last, and what it wrote when: `<seconds> <path, shown>`.
+
+    Times are epoch seconds.
+    """
 
     id: str
     client: str
@@ -36,20 +39,29 @@ class Session(NamedTuple):
 
 
 def sessions(repo: Repo) -> list[Session]:
-    """The sessions that were active in this worktree within the hour."""
+    """The sessions that were active in this worktree within the hour.
+
+    Raises OSError where the file is there and cannot be read.
+    """
     now = time.time()
     return [one for one in _read(repo) if now - one.seen <= ACTIVE_SECONDS]
 
 
 def note_session(repo: Repo, session: str, client: str, wrote: Iterable[bytes] = ()) -> None:
-    """Note that a session is active here, and what it wrote; a session without an id is not known."""
+    """Note that a session is active here, and what it wrote; a session without an id is not known.
+
+    Raises OSError as `sessions` does.
+    """
     if not session:
         return
     now = int(time.time())
     known = {one.id: one for one in sessions(repo)}
     old = known.get(session) or Session(session, client, now, now)
-    paths = tuple(dict.fromkeys([*old.wrote, *map(show_path, wrote)]))[-_MOST_WRITES:]
-    known[session] = old._replace(seen=now, wrote=paths)
+    paths = [show_path(path) for path in wrote]
+    earlier = [row for row in old.wrote if row.partition(" ")[2] not in paths]
+    known[session] = old._replace(
+        seen=now, wrote=tuple([*earlier, *(f"{now} {path}" for path in paths)][-_MOST_WRITES:])
+    )
     _write(repo, known.values())
 
 
@@ -68,27 +80,37 @@ def note_committing(repo: Repo, session: str) -> None:
 
 
 def take_written_by_others(repo: Repo, paths: Sequence[bytes]) -> list[tuple[Session, list[bytes]]]:
-    """The other sessions that wrote some of these paths, for the session that said that it commits; told once."""
+    """The other sessions that wrote some of these paths, for the session that said that it commits; told once.
+
+    Raises OSError where that cannot be told.
+    """
     note = private_file(repo, _COMMITTING)
     at, _, session = read_line(note).partition(" ")
-    try:
-        os.unlink(note)
-    except OSError:
-        return []
+    os.unlink(note)
     if not at.isdigit() or time.time() - int(at) > _COMMIT_SECONDS:
         return []
     shown = {show_path(path): path for path in paths}
-    others = [
-        (one, [shown[path] for path in one.wrote if path in shown]) for one in sessions(repo) if one.id != session
-    ]
-    return [(one, found) for one, found in others if found]
+    others = []
+    for one in sessions(repo):
+        rows = [row.partition(" ") for row in one.wrote] if one.id != session else []
+        found = [
+            shown[path] for when, _, path in rows if path in shown and not _committed_since(repo, shown[path], when)
+        ]
+        others += [(one, found)] if found else []
+    return others
+
+
+def _committed_since(repo: Repo, path: bytes, when: str) -> bool:
+    """Whether a commit of this branch has taken a path since a time, so that what was written then is in it."""
+    last = repo.git("--literal-pathspecs", "log", "-1", "--format=%ct", "HEAD", "--", path, ok=()).out.strip()
+    return last.isdigit() and int(last) >= int(when)
 
 
 def _read(repo: Repo) -> list[Session]:
     try:
         with open(private_file(repo, _FILE), encoding="utf-8", errors="surrogateescape") as file:
             lines = file.read().split("\n")
-    except OSError:
+    except FileNotFoundError:
         return []
     found: list[Session] = []
     for line in lines:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from agentsync.git.objects import CatFile, blob_at, cat_file
+from agentsync.git.objects import CatFile, blob_at, cat_file, modes_in
 from agentsync.git.refs import attached_branches
 from agentsync.git.repo import Repo, read_line
 from agentsync.holders.identity import Holder
@@ -37,6 +37,7 @@ class Scene:
         self.ancestry = Ancestry(repo)
         self.steps: Sequence[Transition] = ()  # what is judged now, step by step
         self.judged: tuple[set[bytes], Sequence[Transition], Judged] | None = None  # locks/replay.py reads it once
+        self._modes: dict[tuple[str, bytes], dict[bytes, str]] = {}
         self._merged: dict[tuple[str, str], tuple[str, list[bytes]]] = {}
         self._judged_tips: list[str] | None = None
 
@@ -53,8 +54,14 @@ class Scene:
 
     def mode(self, commit: str, path: bytes) -> str:
         """The mode of what stands at a path in a commit, such as `100644`; empty for nothing."""
-        out = self.repo.git("--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, b"--", path, ok=()).out
-        return out.split(b" ")[0].decode()
+        folder, _, name = path.rpartition(b"/")
+        if (commit, folder) not in self._modes:
+            tree = commit.encode() + b":" + folder
+            if b"\n" in folder:
+                tree = self.repo.git("rev-parse", "--verify", "-q", tree, ok=()).out.strip()
+            content = self.cat.read(tree) or b""
+            self._modes[commit, folder] = modes_in(content, len(self.cat.id_of(tree)) // 2)
+        return self._modes[commit, folder].get(name, "")
 
     def content(self, blob: str) -> bytes:
         """A blob's bytes; empty for no blob."""

@@ -6,6 +6,10 @@ import itertools
 
 from agentsync.config.trust import Configured, require_trusted
 from agentsync.errors import AgentsyncError, GitError, RefusedError, UsageError
+from agentsync.gates.opening import open_scene
+from agentsync.gates.ranges import refused_by_now
+from agentsync.gates.ref_gate import owner_of
+from agentsync.gates.undecided import undecided_tip
 from agentsync.git.landed import FAST_FORWARD, MERGE, landed
 from agentsync.git.objects import is_ancestor, merge_base
 from agentsync.git.refs import HEADS, head_of, resolve_ref, worktrees
@@ -196,7 +200,7 @@ def _try(land: Lander, name: str, tip: str, check: str, *, dry_run: bool) -> tup
     rehearsal = rehearse(land.repo, land.rules, tip, branch, onto_base=land.onto_base)
     if not check and not dry_run:
         rehearsal = rehearsal.without_unions(land.repo)
-    known = _without_landing(land, name, tip, rehearsal)
+    known = _refused(land, name, branch) or _without_landing(land, name, tip, rehearsal)
     if known:
         return known, tip
     if dry_run:
@@ -211,6 +215,20 @@ def _try(land: Lander, name: str, tip: str, check: str, *, dry_run: bool) -> tup
         paths = tuple(path for path, _, _ in made.left)
         return Outcome(name, "left", f"{show_path(path)} is not made anew: {why}", command, paths=paths), tip
     return _land(land, name, (tip, branch), rehearsal._replace(tree=made.tree), check, made)
+
+
+def _refused(land: Lander, name: str, tip: str) -> Outcome | None:
+    """What becomes of a branch with commits that no gate could decide in its time, where a rule refuses them."""
+    if not undecided_tip(land.repo, HEADS + name):
+        return None
+    scene = open_scene(land.repo)
+    owner = owner_of(scene, HEADS + name)
+    scene.holder = owner or scene.holder
+    refused = refused_by_now(scene, HEADS + name, tip)
+    if not refused:
+        return None
+    what, *_, command = refused[0].lines
+    return Outcome(name, "left", what, command, paths=(refused[0].path,))
 
 
 def _without_landing(land: Lander, name: str, tip: str, rehearsal: Rehearsal) -> Outcome | None:

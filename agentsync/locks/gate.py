@@ -196,12 +196,14 @@ def _remapped(scene: Scene, step: Transition, change: Change, chain: Chain | Non
 
 def _merges_by_itself(scene: Scene, step: Transition, change: Change) -> bool:
     """Whether a path is just what git makes of the step's parents, or of its parent and base: nobody edited it."""
+    if not step.parents:
+        return False
     if len(step.parents) > 2:
         return _octopus(scene, step.parents, change.path) == scene.content(change.new)
     others = step.parents[1:] or tuple(
         tip for tip in scene.rules.base.commits if not scene.contains(step.parents[0], tip)
     )
-    for other in others if step.parents else ():
+    for other in others:
         tree, conflicts = scene.merged(step.parents[0], other)
         clean = bool(tree) and change.path not in conflicts
         if clean and scene.blob(tree, change.path) == change.new and _mode_stands(scene, change, tree):

@@ -9,6 +9,7 @@ from agentsync.errors import AgentsyncError, RefusedError, UsageError
 from agentsync.files import read_or_empty
 from agentsync.forecast.cache import reason_of
 from agentsync.forecast.run import keep_snapshot
+from agentsync.forecast.snapshots import SnapshotStore
 from agentsync.git.landed import FAST_FORWARD, MERGE, landed
 from agentsync.git.objects import GITLINK
 from agentsync.git.refs import HEADS, head_of, worktrees
@@ -104,6 +105,15 @@ def _keep_changes(repo: Repo, worktree: Worktree, *, force: bool) -> None:
     """
     try:
         keep_snapshot(repo, worktree.id)
+        newest = next((one for one in SnapshotStore(repo).snapshots() if one.worktree == worktree.id), None)
+        if force and worktree.present and newest and newest.left_out:
+            what = (
+                f"{newest.left_out} of the uncommitted changes of {worktree.top} cannot be kept for `agentsync rescue`"
+            )
+            why = "they are too large, too many, or a repository of their own; save them elsewhere, or give them up:"
+            raise RefusedError(what, why, f"git worktree remove --force {shell_word(worktree.top)}")
+    except RefusedError:
+        raise
     except (AgentsyncError, OSError) as error:
         if force:
             what = f"the uncommitted changes of {worktree.top} cannot be kept for `agentsync rescue`"
