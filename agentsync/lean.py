@@ -31,6 +31,8 @@ else:
         _fields = ()
 
         def __new__(cls, *values, **named):
+            if not named and len(values) == len(cls._fields):
+                return tuple.__new__(cls, values)
             given = dict(zip(cls._fields, values, strict=False))
             if len(values) > len(cls._fields) or not named.keys() <= set(cls._fields) - given.keys():
                 raise TypeError(f"{cls.__name__} takes {cls._fields}")

@@ -34,6 +34,37 @@ def test_ones_own_unverified_push_comes_back_and_vouches_for_nothing(server: Tre
     two.refused("merge", "-q", "--ff-only", "origin/z")
 
 
+def test_a_fetch_that_brings_what_was_here_in_a_pack_vouches_for_nothing(server: Tree, one: Tree, two: Tree) -> None:
+    one.synced("lock", "shared.txt")
+    made = sneaked(two)
+    two.ok("push", "-q", "--no-verify", str(server.path), f"{made}:refs/heads/z")
+    two.ok("tag", "keep", made)
+    two.ok("repack", "-adq")
+    two.ok("tag", "-d", "keep")
+    a_colleague_pushes(server, "other.txt")  # so that the fetch brings a pack at all
+    two.ok("-c", "fetch.unpackLimit=1", "fetch", "-q")
+    assert two.ok("rev-parse", "origin/z") == made
+    two.refused("merge", "-q", "--ff-only", "origin/z")
+
+
+def a_colleague_pushes(server: Tree, name: str) -> None:
+    """A branch `colleague` on the server, pushed from another clone, with a commit of one file."""
+    colleague = Tree(server.path.parent / "colleague", server.environ)
+    server.ok("clone", "-q", str(server.path), str(colleague.path))
+    colleague.write(name, "a colleague's\n")
+    colleague.ok("add", name)
+    colleague.ok("-c", "user.name=c", "-c", "user.email=c@c", "commit", "-qm", "elsewhere")
+    colleague.ok("push", "-q", "origin", "HEAD:colleague")
+
+
+@pytest.mark.parametrize("limit", ["1", "1000"])
+def test_what_a_fetch_brings_in_a_pack_or_loose_is_vouched_for(server: Tree, one: Tree, two: Tree, limit: str) -> None:
+    a_colleague_pushes(server, "shared.txt")
+    one.synced("lock", "shared.txt")
+    two.ok("-c", f"fetch.unpackLimit={limit}", "fetch", "-q")
+    two.ok("merge", "-q", "--ff-only", "origin/colleague")
+
+
 @pytest.mark.parametrize("message", ["fetch origin: fast-forward", "pull", "clone: from x"])
 def test_a_reflog_message_vouches_for_nothing(server: Tree, one: Tree, two: Tree, message: str) -> None:
     one.synced("lock", "shared.txt")

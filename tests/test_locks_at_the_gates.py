@@ -258,3 +258,68 @@ def test_thousands_of_files_of_base_under_anothers_lock_are_merged(main: Tree, o
     one.ok("merge", "-q", "--ff-only", "main")
     one.synced("lock", "many")
     two.ok("merge", "-q", "--no-edit", "main")
+
+
+@pytest.mark.parametrize("how", ["subtree add", "read-tree"])
+def test_a_history_of_its_own_may_have_a_locked_path_at_its_root(how: str, main: Tree, one: Tree, two: Tree) -> None:
+    """A path in it names another file, until a merge brings it here under this name."""
+    one.synced("lock", "shared.txt")
+    other = library(main)
+    before = two.head()
+    if how == "subtree add":
+        if "subtree" not in two.git("subtree", "-h").out + two.git("subtree", "-h").err:
+            pytest.skip("git-subtree is not installed")
+        two.ok("update-index", "-q", "--refresh")
+        assert two.git("subtree", "add", "-q", "--prefix=vendor", str(other.path), "HEAD").code == 0
+    else:
+        two.ok("fetch", "-q", str(other.path), "HEAD")
+        two.ok("merge", "-q", "-s", "ours", "--no-commit", "--allow-unrelated-histories", "FETCH_HEAD")
+        two.ok("read-tree", "--prefix=vendor/", "-u", "FETCH_HEAD")
+        two.ok("commit", "-qm", "the library")
+    assert two.ok("diff", "--name-only", before, "HEAD") == "vendor/more.txt\nvendor/shared.txt"
+    other_tip = other.head()
+    # nothing of it vouches for that content under the locked name
+    two.ok("checkout", other_tip, "--", "shared.txt")
+    two.refused("commit", "-qm", "a version of it")
+    two.ok("reset", "-q", "--hard")
+    done = two.git("cherry-pick", other_tip)
+    assert "shared.txt is locked" in done.err
+    assert two.ok("diff", "--name-only", before, "HEAD") == "vendor/more.txt\nvendor/shared.txt"
+
+
+def test_a_merge_of_a_history_of_its_own_changes_no_locked_path(main: Tree, one: Tree, two: Tree) -> None:
+    one.synced("lock", "shared.txt")
+    other = library(main)
+    two.ok("fetch", "-q", str(other.path), "HEAD")
+    done = two.git("merge", "-q", "--no-edit", "-X", "theirs", "--allow-unrelated-histories", "FETCH_HEAD")
+    assert done.code != 0
+    assert "shared.txt is locked" in done.err
+
+
+def library(main: Tree) -> Tree:
+    """Another repository, with a file of the same name."""
+    main.ok("init", "-q", "../library")
+    other = Tree(main.path.parent / "library", main.environ)
+    other.ok("config", "user.name", "Library")
+    other.ok("config", "user.email", "library@example.com")
+    assert other.commit("shared.txt", main.read("shared.txt")).code == 0
+    assert other.commit("more.txt", "more\n").code == 0
+    assert other.commit("shared.txt", main.read("shared.txt") + "the library's\n").code == 0
+    return other
+
+
+def test_thousands_of_files_below_ones_lock_are_decided(main: Tree, one: Tree, two: Tree) -> None:
+    names = [f"many/{number}.txt" for number in range(3000)]
+    for name in names:
+        main.write(name, "1\n")
+    main.ok("add", ".")
+    main.ok("commit", "-qm", "many")
+    one.ok("merge", "-q", "--ff-only", "main")
+    one.synced("lock", "many")
+    assert two.commit("a.txt", "a\n").code == 0
+    two.ok("merge", "-q", "--no-edit", "main")
+    for name in names:
+        one.write(name, "2\n")
+    one.ok("commit", "-qam", "all of them")
+    chains = main.ok("--git-dir=.git/agentsync/store.git", "ls-tree", "-r", "--name-only", "state", "chains/many")
+    assert len(chains.splitlines()) == 3000

@@ -85,6 +85,17 @@ def test_records_come_back_and_go(shared: Path) -> None:
     assert subprocess.run(["git", f"--git-dir={store.path}", "fsck", "--strict"], check=False).returncode == 0
 
 
+def test_many_records_at_once_are_one_pack(shared: Path) -> None:
+    store = store_at(shared)
+    records = {b"held/%d/.lock" % number: {"agent": "a" * number} for number in range(1000)}
+    store.swap(lambda _: Change("take many", "ada", records))
+    assert dict(store.snapshot().walk(b"held")) == records
+    git = ["git", f"--git-dir={store.path}"]
+    assert subprocess.run([*git, "fsck", "--strict"], check=False).returncode == 0
+    loose = subprocess.run([*git, "count-objects"], check=True, capture_output=True).stdout
+    assert int(loose.split()[0]) < 10
+
+
 def test_a_refusal_writes_nothing(shared: Path) -> None:
     store = store_at(shared)
     put(store, b"x.toml", "ada")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import pytest
 from conftest import Done, Tree
@@ -88,10 +89,84 @@ def test_base_going_backwards_is_refused_to_an_agent_by_whatever_command(main: T
     main.ok("switch", "-q", "--detach")
     for words in (("branch", "-f", "main", "main~1"), ("update-ref", "refs/heads/main", f"{tip}~1")):
         done = one.refused(*words)
-        assert "main would lose" in done.err
+        assert "main loses" in done.err
         assert main.ok("rev-parse", "main") == tip
     one.refused("checkout", "-q", "-B", "main", CLAUDECODE="1")
     assert main.ok("rev-parse", "main") == tip
+
+
+def test_base_made_anew_goes_on_from_where_it_was(main: Tree, one: Tree) -> None:
+    land(main)
+    tip = main.head()
+    main.ok("switch", "-q", "--detach")
+    one.ok("branch", "-q", "-D", "main")
+    done = one.refused("branch", "main", f"{tip}~1")
+    assert "main loses" in done.err
+    type_it(one, advice(done, "git branch"))
+    assert one.ok("rev-parse", "main") == tip
+
+
+def test_base_going_backwards_past_the_gates_is_told_once_in_every_worktree(main: Tree, one: Tree, two: Tree) -> None:
+    assert two.commit("a.txt", "two's\n").code == 0
+    land(main)
+    assert one.commit("a.txt", "one's\n").code == 0
+    tip = main.head()
+    main.unhooked("reset", "-q", "--hard", "HEAD~1")
+    for tree in (one, two):
+        done = tree.commit("b.txt", tree.path.name)
+        assert "main was moved past the gates" in done.err
+        assert "landed by another" in done.err
+        shown = tree.run("sh", "-c", advice(done, "git log -p"))
+        assert "landed.py" in shown.out
+        assert "past the gates" not in tree.commit("c.txt", tree.path.name).err
+    main.ok("merge", "-q", "--ff-only", tip)
+    assert "past the gates" not in main.sync("doctor").out
+
+
+def test_a_person_who_takes_back_his_own_commit_raises_no_alarm(main: Tree, one: Tree) -> None:
+    land(main)
+    assert one.commit("a.txt", "one's\n").code == 0
+    main.ok("reset", "-q", "--hard", "HEAD~1")
+    assert "past the gates" not in one.commit("b.txt", "b\n").err
+    land(main)
+    assert one.commit("c.txt", "c\n").code == 0
+    main.write("landed.py", "def fix(): return 1\n")
+    main.unhooked("commit", "-qa", "--amend", "-m", "amended by a tool without hooks")
+    assert "past the gates" not in one.commit("d.txt", "d\n").err
+
+
+def test_a_stale_squash_is_refused_however_much_landed_since(main: Tree, one: Tree) -> None:
+    assert one.commit("feature.py", "f\n").code == 0
+    land(main)
+    grow(main, 1200)
+    one.ok("reset", "-q", "--soft", "main")
+    done = one.refused("commit", "-qm", "squashed")
+    assert "landed by another" in done.err
+
+
+def grow(main: Tree, count: int) -> None:
+    """Commits on main, made at once."""
+    lines = ["feature done"]
+    for number in range(count):
+        stamp = f"committer Other <other@x> {int(time.time())} +0000"
+        parent = [] if number else ["from refs/heads/main^0"]
+        lines += ["commit refs/heads/main", stamp, "data 1", "x", *parent]
+        lines += ["M 100644 inline log.txt", f"data {len(str(number))}", str(number)]
+    done = main.run("git", "fast-import", "--quiet", stdin="\n".join([*lines, "done", ""]))
+    assert done.code == 0, done
+    main.ok("reset", "-q", "--hard")
+
+
+def test_what_is_printed_of_a_branch_elsewhere_touches_no_file_here(main: Tree, one: Tree, two: Tree) -> None:
+    assert one.commit("feature.py", "f\n").code == 0
+    land(main)
+    two.ok("merge", "-q", "--ff-only", "main")
+    made = one.ok("commit-tree", "-p", "main", "-m", "squashed", "one^{tree}")
+    done = two.refused("update-ref", "refs/heads/one", made)
+    assert "git restore" not in done.err
+    shown = two.run("sh", "-c", advice(done, "git diff"))
+    assert "-landed" in shown.out
+    assert two.ok("status", "--porcelain") == ""
 
 
 def test_a_symbolic_name_of_base_goes_backwards_no_more_than_base(main: Tree, one: Tree) -> None:
@@ -171,7 +246,7 @@ def test_only_a_version_left_behind_is_taken_back(versions: list[int], goal: int
     """Against the plain reading: the goal stood before, stands no more, and something came after it."""
     path = b"p"
     steps = [(a, b) for a, b in itertools.pairwise(versions) if a != b]
-    history = [Past(f"{index:040x}", [change(path, a, b)], "") for index, (a, b) in enumerate(steps)][::-1]
+    history = [Past(f"{index:040x}", [change(path, a, b)]) for index, (a, b) in enumerate(steps)][::-1]
     now = versions[-1]
     found = taken_back([change(path, now, goal)], history)
     stood_before = goal in [a for a, _ in steps] and goal != now
@@ -180,11 +255,11 @@ def test_only_a_version_left_behind_is_taken_back(versions: list[int], goal: int
 
 def test_a_message_that_names_a_commit_goes_back_on_purpose() -> None:
     taken = TakenBack(b"p", ("a" * 40,))
-    side = Past("c" * 40, [change(b"p", 1, 2)], "")  # what a merge brought
+    side = Past("c" * 40, [change(b"p", 1, 2)])  # what a merge brought
     assert on_purpose(f'Revert "x"\n\nThis reverts commit {"a" * 40}.\n', taken, [])
     assert on_purpose(f'Revert "x"\n\nThis reverts commit {"a" * 12}.\n', taken, [])
     assert on_purpose(f'Revert "x"\n\nThis reverts commit {"c" * 40}.\n', taken, [side])
-    other = Past("b" * 40, [change(b"q", 1, 2)], "")
+    other = Past("b" * 40, [change(b"q", 1, 2)])
     assert not on_purpose(f'Revert "x"\n\nThis reverts commit {"b" * 40}.\n', taken, [side, other])
     assert on_purpose(f'Revert "x"\n\nThis reverts commit {"b" * 40}.\n', taken, [side]), "from long before"
     assert not on_purpose("This reverts commit a.", taken, [])

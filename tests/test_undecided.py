@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 from conftest import Done, Tree
 
@@ -71,3 +74,17 @@ def test_a_landing_decides_it_first(main: Tree, one: Tree, undecided: Tree) -> N
     assert main.read("shared.txt") != "sneaked\n"
     one.synced("unlock", "shared.txt")
     assert "two  landed" in main.synced("integrate", "two")
+
+
+def test_a_gate_that_runs_on_and_on_lets_the_commit_pass(one: Tree) -> None:
+    script = (
+        f"import os, sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r}); from agentsync.gates import main\n"
+        "main.GATE_SECONDS = 0.2\n"
+        "def run_on(repo):\n    while True: pass\n"
+        "main.open_scene = run_on\n"
+        "sys.exit(main.run_hook('pre-commit', [], dict(os.environ)))"
+    )
+    git_dir = one.ok("rev-parse", "--absolute-git-dir")
+    done = one.run("timeout", "20", sys.executable, "-I", "-S", "-c", script, GIT_DIR=git_dir)
+    assert done.code == 0, done
+    assert "could not decide" in done.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agentsync.git.objects import GITLINK
+from agentsync.judging.ancestry import unrelated
 from agentsync.judging.verdict import Finding, Transition, Verdict, joined
 from agentsync.lean import TYPE_CHECKING
 from agentsync.locks.beside import SUFFIX, marked, recent_tops
@@ -27,13 +28,29 @@ def judge_steps(scene: Scene, steps: Sequence[Transition], ref: str) -> Verdict:
         return Verdict()
     verdicts = []
     scene.steps = steps
+    scene.unrelated = _of_other_histories(scene, steps)
     scene.snapshot.overlay.clear()
     for step in steps:
+        if step.commit in scene.unrelated:
+            continue
         verdict = joined([rule(scene, step, ref) for rule in rules])
         scene.snapshot.overlay.update(verdict.records)
         verdicts.append(verdict)
     scene.snapshot.overlay.clear()
     return joined(verdicts)
+
+
+def _of_other_histories(scene: Scene, steps: Sequence[Transition]) -> set[str]:
+    """The steps of a history that a merge brings and that shares nothing with the branch; its own line never is."""
+    if not steps or not scene.rules.base.commit:
+        return set()
+    found = unrelated({step.commit: step.parents for step in steps})
+    line = steps[-1].commit
+    for step in reversed(steps):  # each after its parents
+        if step.commit == line:
+            found.discard(line)
+            line = next(iter(step.parents), "")
+    return found
 
 
 def _lock_rule(scene: Scene, steps: Sequence[Transition]) -> Rule | None:

@@ -16,7 +16,7 @@ from agentsync.gates.recovery import in_rebase
 from agentsync.gates.say import tell
 from agentsync.git.refs import HEADS
 from agentsync.git.repo import from_hook
-from agentsync.git.run import judging_environment, set_deadline
+from agentsync.git.run import judging_environment, set_deadline, stop_after
 from agentsync.holders.identity import why_no_person
 from agentsync.lean import TYPE_CHECKING
 from agentsync.text import one_line
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from agentsync.git.repo import Repo
 
 GATE_SECONDS = 5.0
+PUSH_SECONDS = 60.0  # the last gate before others see it; what goes over a network takes its time anyhow
+_PATIENCE = 6  # the time is for git's processes; what a gate does itself ends after as many times that
 INDEX_GATES = ("pre-commit", "pre-merge-commit", "prepare-commit-msg")
 OBSERVERS = ("post-checkout", "post-commit", "post-merge", "post-rewrite")
 HOOKS = (*INDEX_GATES, "reference-transaction", "pre-push", *OBSERVERS)
@@ -84,7 +86,9 @@ def run_hook(hook: str, arguments: Sequence[str], environ: Mapping[str, str]) ->
             return 0
         if hook in INDEX_GATES:
             tell(f"agentsync: AGENTSYNC=0 is a person's switch; {why}, so it does not count")
-    set_deadline(GATE_SECONDS)
+    seconds = PUSH_SECONDS if hook == "pre-push" else GATE_SECONDS
+    set_deadline(seconds)
+    stop_after(int(seconds * _PATIENCE))
     try:
         return (_observe if hook in OBSERVERS else _gate)(hook, arguments, judging_environment(environ))
     except NoRepositoryError:

@@ -76,7 +76,7 @@ def owner_of(scene: Scene, ref: str) -> Holder | None:
 
 def gate_refs(scene: Scene, lines: Sequence[str]) -> int:
     """Judge a prepared transaction; 0 lets it go on, 1 vetoes it."""
-    moves = parse_moves(scene.repo, lines)
+    moves = [_since_judged(scene, move) for move in parse_moves(scene.repo, lines)]
     tell_unseen(scene)
     actor, own = scene.holder, attached_branches(scene.repo, scene.repo.git_dir, scene.repo.private_dir)
     for move, owner in [(move, owner_of(scene, move.ref)) for move in moves]:
@@ -91,6 +91,14 @@ def gate_refs(scene: Scene, lines: Sequence[str]) -> int:
             follow_move(scene, move, committed=commits_now(scene.repo))
     leave_quiet(scene)
     return 0
+
+
+def _since_judged(scene: Scene, move: Move) -> Move:
+    """Base made anew goes on from where a gate last judged it: to delete it first changes nothing."""
+    if move.old or move.ref not in base_refs(scene):
+        return move
+    judged = judged_tip(scene.repo, move.ref)
+    return move._replace(old=judged if scene.cat.id_of(judged.encode()) else "")
 
 
 def _follow_a_person(scene: Scene, move: Move) -> None:

@@ -10,12 +10,13 @@ import os
 
 from agentsync.gates.ranges import loses_commits
 from agentsync.git.objects import changes_between, merge_base, tree_changes
+from agentsync.git.refs import HEADS, head_of, resolve_ref
 from agentsync.git.repo import read_line
 from agentsync.holders.registry import private_file, write_private
 from agentsync.judging.takeback import RULE, Past, TakenBack, dropped_by_merge, on_purpose, others, taken_back
 from agentsync.judging.verdict import Finding, Transition
 from agentsync.lean import TYPE_CHECKING
-from agentsync.text import quoted, shell_path, show_path
+from agentsync.text import quoted, shell_path, shell_word, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 LEVEL = "synced"  # the worktree's file with the commit that its index was last level with
 PATHS = "taken-back"  # where the paths stand that are too many for a command line
 _MOST_PAST = 1000  # commits looked back at
+_MOST_PAST_OF_STALE = 10_000  # where the index is known to be older than HEAD
 _MOST_MERGES = 20
 _MOST_NAMED = 5
 
@@ -70,40 +72,51 @@ def find_taken_back(scene: Scene, move: Move, steps: Sequence[Transition], *, ap
     """
     found = []
     if loses_commits(scene, move):
-        found += _by_going_back(scene, move)
+        found += by_going_back(scene, move)
     merges = [step for step in steps if len(step.parents) > 1][-_MOST_MERGES:]
     suspects = [step for step in steps if len(step.parents) == 1]
     if appended and is_level(scene, move.old):
         suspects = []
-    found += _by_steps(scene, suspects)
+    found += _by_steps(scene, move, suspects, _MOST_PAST_OF_STALE if appended else _MOST_PAST)
     for step in merges:
-        found += _by_merge(scene, step)
+        found += _by_merge(scene, move, step)
     return [one._replace(told=True) for one in found] if scene.holder.is_human else found
 
 
-def _by_going_back(scene: Scene, move: Move) -> list[Finding]:
-    history = _past(scene, [move.old, f"^{move.new}"])
-    taken = taken_back(tree_changes(scene.repo, move.old, move.new), history)
-    taken = others(taken, _authors(scene, history), _self(scene))
-    if not taken:
-        return []
+def by_going_back(scene: Scene, move: Move) -> list[Finding]:
+    """What others' work base loses by a move to a commit that does not contain its old one."""
+    taken = _lost_by(scene, move)
+    taken = others(taken, _authors(scene, taken, move.old), _self(scene))
+    return [_going_back(scene, move, taken)] if taken else []
+
+
+def lost_by(scene: Scene, move: Move) -> list[Finding]:
+    """The same of whoever's work."""
+    taken = _lost_by(scene, move)
+    return [_going_back(scene, move, taken)] if taken else []
+
+
+def _lost_by(scene: Scene, move: Move) -> list[TakenBack]:
+    return taken_back(tree_changes(scene.repo, move.old, move.new), _past(scene, [move.old, f"^{move.new}"]))
+
+
+def _going_back(scene: Scene, move: Move, taken: Sequence[TakenBack]) -> Finding:
     commit = taken[0].commits[0]
     name = scene.rules.base.name
-    lines = (
-        f"{name} would lose {_described(history, commit)}, and with it {_shown(taken)}",
-        f"others build on {name}; to take it back on purpose, say so with a commit:",
-        f"git revert {commit[:12]}",
-    )
-    return [Finding(RULE, lines, taken[0].path)]
+    way_on = (f"others build on {name}; to take it back on purpose, say so with a commit:", f"git revert {commit[:12]}")
+    if not resolve_ref(scene.repo, move.ref):
+        branch = shell_word(move.ref.removeprefix(HEADS))
+        way_on = (f"{name} was deleted; to have it again as it was:", f"git branch {branch} {move.old[:12]}")
+    lines = (f"{name} loses {_described(scene, commit)}, and with it {_shown(taken)}", *way_on)
+    return Finding(RULE, lines, taken[0].path)
 
 
-def _by_steps(scene: Scene, steps: Sequence[Transition]) -> list[Finding]:
+def _by_steps(scene: Scene, move: Move, steps: Sequence[Transition], depth: int) -> list[Finding]:
     if not steps:
         return []
     own = {step.commit for step in steps}
     entries = list(dict.fromkeys(step.parents[0] for step in steps if step.parents[0] not in own))
-    history = _past(scene, entries)
-    authors = _authors(scene, history)
+    history = _past(scene, entries, depth)
     kept: set[tuple[bytes, str]] = set()  # versions that the branch itself made before: going back to them is its own
     found = []
     for step in steps:
@@ -112,9 +125,10 @@ def _by_steps(scene: Scene, steps: Sequence[Transition]) -> list[Finding]:
         if not taken or _judged_before(scene, step, [one.path for one in taken]):
             continue
         message = _message(scene, step.commit)
-        taken = others([one for one in taken if not on_purpose(message, one, history)], authors, _self(scene))
+        taken = [one for one in taken if not on_purpose(message, one, history)]
+        taken = others(taken, _authors(scene, taken), _self(scene))
         if taken:
-            found.append(_finding(scene, taken, history))
+            found.append(_finding(scene, move, step, taken))
     return found
 
 
@@ -135,7 +149,7 @@ def _judged_before(scene: Scene, step: Transition, paths: Sequence[bytes]) -> bo
     )
 
 
-def _by_merge(scene: Scene, step: Transition) -> list[Finding]:
+def _by_merge(scene: Scene, move: Move, step: Transition) -> list[Finding]:
     """A merge that has neither side's change where only one side made one, as `-s ours` makes it."""
     found: list[Finding] = []
     for other in step.parents[1:]:
@@ -148,11 +162,10 @@ def _by_merge(scene: Scene, step: Transition) -> list[Finding]:
         )
         paths = [path for path in dropped_by_merge(ours, theirs, result) if not _git_drops_it(scene, step, other, path)]
         history = _past(scene, [step.parents[0], other, f"^{fork}"]) if paths else []
-        authors = _authors(scene, history)
         rows = [TakenBack(path, _touching(history, path)) for path in paths]
-        taken = others([one for one in rows if one.commits], authors, _self(scene))
+        taken = others(rows, _authors(scene, rows), _self(scene))
         if taken and not any(on_purpose(_message(scene, step.commit), one, history) for one in taken):
-            found.append(_finding(scene, taken, history))
+            found.append(_finding(scene, move, step, taken))
     return found
 
 
@@ -166,13 +179,13 @@ def _touching(history: Sequence[Past], path: bytes) -> tuple[str, ...]:
     return tuple(past.id for past in history if any(change.path == path for change in past.changes))
 
 
-def _past(scene: Scene, revisions: Sequence[str]) -> list[Past]:
-    """The newest commits of a range, newest first, with what they changed and their messages."""
-    words = ("rev-list", f"--max-count={_MOST_PAST}", "--parents", *revisions, "--")
+def _past(scene: Scene, revisions: Sequence[str], depth: int = _MOST_PAST) -> list[Past]:
+    """The newest commits of a range, newest first, with what they changed."""
+    words = ("rev-list", f"--max-count={depth}", "--parents", *revisions, "--")
     rows = [line.split(" ") for line in scene.repo.lines(*words)]
     pairs = [(row[0], row[1] if len(row) > 1 else "") for row in rows]
     changes = changes_between(scene.repo, pairs)
-    return [Past(pair[0], [one.change for one in changes[pair]], _message(scene, pair[0])) for pair in pairs]
+    return [Past(pair[0], [one.change for one in changes[pair]]) for pair in pairs]
 
 
 def _message(scene: Scene, commit: str) -> str:
@@ -180,22 +193,26 @@ def _message(scene: Scene, commit: str) -> str:
     return content.partition(b"\n\n")[2].decode("utf-8", "replace")
 
 
-def _authors(scene: Scene, history: Sequence[Past]) -> dict[str, str]:
-    """Whose each commit is: the agent's that its trailer names; of others, an agent's own until base has them."""
+def _authors(scene: Scene, taken: Sequence[TakenBack], base: str = "") -> dict[str, str]:
+    """Whose each dropped commit is: the agent's that its trailer names; of others, an agent's own until base has it.
+
+    `base` is where base was, if it is not there any more.
+    """
+    commits = dict.fromkeys(commit for one in taken for commit in one.commits)
     landed: set[str] = set()
     if not scene.holder.is_human:
-        for tip in scene.rules.base.commits:
-            landed |= scene.ancestry.contained(tip, [past.id for past in history])
-    return {past.id: _author(scene, past, landed=scene.holder.is_human or past.id in landed) for past in history}
+        for tip in (*scene.rules.base.commits, base):
+            landed |= scene.ancestry.contained(tip, commits)
+    return {one: _author(scene, one, landed=scene.holder.is_human or one in landed) for one in commits}
 
 
-def _author(scene: Scene, past: Past, *, landed: bool) -> str:
-    for line in reversed(past.message.split("\n")):
+def _author(scene: Scene, commit: str, *, landed: bool) -> str:
+    for line in reversed(_message(scene, commit).split("\n")):
         if line.startswith("Agent: "):
             return line.removeprefix("Agent: ").strip()
     if not landed:
         return _self(scene)
-    header = (scene.cat.read(past.id.encode()) or b"").partition(b"\n\n")[0].decode("utf-8", "replace")
+    header = (scene.cat.read(commit.encode()) or b"").partition(b"\n\n")[0].decode("utf-8", "replace")
     committer = next((line for line in header.split("\n") if line.startswith("committer ")), "")
     return committer.removeprefix("committer ").rpartition(">")[0]
 
@@ -207,9 +224,8 @@ def _self(scene: Scene) -> str:
     return ident.rpartition(">")[0]
 
 
-def _described(history: Sequence[Past], commit: str) -> str:
-    subject = next((past.message.split("\n")[0] for past in history if past.id == commit), "")
-    return f"{commit[:12]} {quoted(subject, 60)}"
+def _described(scene: Scene, commit: str) -> str:
+    return f"{commit[:12]} {quoted(_message(scene, commit).split(chr(10))[0], 60)}"
 
 
 def _shown(taken: Sequence[TakenBack]) -> str:
@@ -217,14 +233,22 @@ def _shown(taken: Sequence[TakenBack]) -> str:
     return f"{show_path(taken[0].path)}{more}"
 
 
-def _finding(scene: Scene, taken: Sequence[TakenBack], history: Sequence[Past]) -> Finding:
-    since = _described(history, taken[0].commits[0])
-    lines = (
-        f"{_shown(taken)} would go back to a version from before {since}",
-        "the index is older than HEAD there, and nobody edited it; to keep the newer version:",
-        _keep_newer(scene, [one.path for one in taken]),
-    )
-    return Finding(RULE, lines, taken[0].path)
+def _finding(scene: Scene, move: Move, step: Transition, taken: Sequence[TakenBack]) -> Finding:
+    since = _described(scene, taken[0].commits[0])
+    paths = [one.path for one in taken]
+    first = f"{_shown(taken)} would go back to a version from before {since}"
+    if head_of(scene.repo).commit == move.old and head_of(scene.repo).branch == move.ref:
+        way_on = (
+            "the index is older than HEAD there, and nobody edited it; to keep the newer version:",
+            _keep_newer(scene, paths),
+        )
+    else:  # the commit was made elsewhere, or is one of many: no file here is to be put right
+        shown = _words(paths[:_MOST_NAMED])
+        way_on = (
+            f"commit {step.commit[:12]} is made from older files there, so make it again without that; what it undoes:",
+            f"git diff {step.parents[0][:12]} {step.commit[:12]} -- {shown}",
+        )
+    return Finding(RULE, (first, *way_on), taken[0].path)
 
 
 def _keep_newer(scene: Scene, paths: Sequence[bytes]) -> str:

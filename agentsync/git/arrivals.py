@@ -98,21 +98,36 @@ def _split(path: str) -> list[list[str]]:
 
 
 def _came(repo: Repo, row: list[str]) -> bool:
-    """Whether a commit's object was written while the fetch ran that moved its ref."""
-    commit = row[0]
+    """Whether the fetch that moved a ref brought its commit: written while it ran, and not here before."""
     try:
         since, until = _times(row[2], row[3], row[4:])
-    except (ValueError, IndexError):
+        written = _copies_written(repo, row[0])
+    except (ValueError, IndexError, OSError):
         return False
+    return bool(written) and since <= min(written) <= until
+
+
+def _copies_written(repo: Repo, commit: str) -> list[float]:
+    """When each copy of a commit here was written, loose or in a pack; a fetch may bring another copy of an old one."""
     objects = os.path.join(repo.common_dir, "objects")
-    written = _written(os.path.join(objects, commit[:2], commit[2:]))
-    if written:
-        return since <= written <= until
-    try:
-        packs = [entry.path for entry in os.scandir(os.path.join(objects, "pack")) if entry.name.endswith(".pack")]
-    except OSError:
-        return False
-    return any(since <= _written(pack) <= until for pack in packs)
+    loose = _written(os.path.join(objects, commit[:2], commit[2:]))
+    with os.scandir(os.path.join(objects, "pack")) as entries:
+        indexes = [entry.path for entry in entries if entry.name.endswith(".idx")]
+    return [*([loose] if loose else []), *(_written(index) for index in indexes if _has(index, commit))]
+
+
+def _has(index: str, commit: str) -> bool:
+    """Whether a pack has an object, by its index of version 2 (gitformat-pack(5))."""
+    wanted = bytes.fromhex(commit)
+    with open(index, "rb") as file:
+        if file.read(8) != b"\xfftOc\0\0\0\x02":
+            return False
+        table = file.read(4 * 256)
+        counts = [0, *(int.from_bytes(table[at : at + 4], "big") for at in range(0, len(table), 4))]
+        first, end = counts[wanted[0]], counts[wanted[0] + 1]
+        file.seek(first * len(wanted), os.SEEK_CUR)
+        names = file.read((end - first) * len(wanted))
+    return any(names[at : at + len(wanted)] == wanted for at in range(0, len(names), len(wanted)))
 
 
 _SLACK = 0.02  # seconds; the kernel counts a process's start in hundredths

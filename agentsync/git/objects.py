@@ -236,9 +236,6 @@ def _hunks(change: Change, section: Sequence[bytes]) -> tuple[bytes, ...] | None
     return tuple(line for line in section[start:] if line[:1] in (b"+", b"-", b" ", b"\\"))
 
 
-GITLINK = "160000"
-
-
 def merge_base(repo: Repo, one: str, other: str) -> str:
     """The best common ancestor of two commits, empty for unrelated histories."""
     return repo.git("merge-base", one, other, ok=(0, 1)).out.decode().strip()
@@ -321,14 +318,14 @@ def cat_file(repo: Repo) -> CatFile:
     return CatFile(repo.git_dir, handed_environment(repo.environ))
 
 
-def modes_in(tree: bytes, width: int) -> dict[bytes, str]:
-    """The modes, such as `100644`, of the entries of a tree object, whose ids take `width` bytes each."""
-    found: dict[bytes, str] = {}
+def entries_in(tree: bytes, width: int) -> dict[bytes, tuple[str, str]]:
+    """The entries of a tree object, whose ids take `width` bytes each: name to mode, such as `100644`, and id."""
+    found: dict[bytes, tuple[str, str]] = {}
     at = 0
     while at < len(tree):
         end = tree.index(b"\0", at)
         mode, _, name = tree[at:end].partition(b" ")
-        found[name] = mode.decode().zfill(6)
+        found[name] = mode.decode().zfill(6), tree[end + 1 : end + 1 + width].hex()
         at = end + 1 + width
     return found
 

@@ -51,6 +51,21 @@ def set_deadline(seconds: float) -> None:
     _deadline[0] = time.monotonic() + seconds
 
 
+def stop_after(seconds: int) -> None:
+    """Raise OutOfTimeError in this process `seconds` from now, whatever it does (alarm(2), where there is one)."""
+    try:
+        import _signal  # `signal` costs 3 ms more
+
+        _signal.signal(_signal.SIGALRM, _out_of_time)
+        _signal.alarm(seconds)
+    except (ImportError, AttributeError, ValueError):
+        return
+
+
+def _out_of_time(_number: int, _frame: object) -> None:
+    raise OutOfTimeError("out of time", "a gate took too long")
+
+
 def time_left() -> float:
     """Seconds until the deadline, infinite when none is set."""
     return _deadline[0] - time.monotonic() if _deadline[0] else float("inf")

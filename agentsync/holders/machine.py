@@ -43,9 +43,14 @@ class Process(NamedTuple):
         return True
 
 
+_this: list[Machine] = []  # read once: it does not change under a process
+
+
 def this_machine() -> Machine:
     """The machine that this runs on."""
-    return Machine(os.uname().nodename, read_line("/proc/sys/kernel/random/boot_id"))
+    if not _this:
+        _this.append(Machine(os.uname().nodename, read_line("/proc/sys/kernel/random/boot_id")))
+    return _this[0]
 
 
 def _number_space() -> str:

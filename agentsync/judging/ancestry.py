@@ -116,6 +116,19 @@ class Graph:
         return commit in self._at and bool(reach >> self._at[commit] & 1)
 
 
+def unrelated(parents: Mapping[str, Sequence[str]]) -> set[str]:
+    """The commits, listed after their parents, that go back to new roots alone.
+
+    A merge brings such a history of its own by `git subtree add` or `--allow-unrelated-histories`. A path in it names
+    another file than the same path here.
+    """
+    found: set[str] = set()
+    for commit, before in parents.items():
+        if all(parent in found for parent in before):
+            found.add(commit)
+    return found
+
+
 def graph_of(repo: Repo, tips: Sequence[str], base: Sequence[str]) -> Graph:
     """The graph of the commits that `tips` have and `base` has not, the newest 20,000 at most: one process."""
     lines = "".join(f"{tip}\n" for tip in tips) + "".join(f"^{commit}\n" for commit in base)

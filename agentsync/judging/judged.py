@@ -6,7 +6,7 @@ from agentsync.git.arrivals import given, tip_before_us
 from agentsync.git.objects import Patched, changes_between, commits, index_changes, parents_of
 from agentsync.git.refs import resolve_ref
 from agentsync.git.repo import read_line
-from agentsync.judging.ancestry import Graph, graph_of
+from agentsync.judging.ancestry import Graph, graph_of, unrelated
 from agentsync.judging.scene import judged_tip
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 
@@ -38,7 +38,9 @@ class Judged:
         firsts = [step.parents[0] for step in scene.steps if step.parents]
         made = [step.commit for step in scene.steps if step.commit]
         self.graph: Graph = graph_of(scene.repo, [*self.tips, *firsts, *made], scene.rules.base.commits)
-        pairs = [(commit, parents[0] if parents else "") for commit, parents in self.graph.parents.items()]
+        self.unrelated = unrelated(self.graph.parents) if scene.rules.base.commit else set()
+        related = {one: parents for one, parents in self.graph.parents.items() if one not in self.unrelated}
+        pairs = [(commit, parents[0] if parents else "") for commit, parents in related.items()]
         self._done: dict[bytes, list[Done]] = {}
         self._patches = bool(self._limit)  # of very many paths, blobs alone are compared
         for (commit, _), changes in self._changes(pairs).items():
@@ -100,7 +102,8 @@ class Judged:
         if entries not in self._of_base:
             newer = [tip for tip in self._scene.rules.base.commits if tip not in entries]
             lacking = commits(self._scene.repo, *newer, "--not", *entries, paths=self._limit) if newer else []
-            pairs = [(one.id, one.parents[0] if one.parents else "") for one in lacking]
+            others = unrelated({one.id: one.parents for one in lacking})
+            pairs = [(one.id, one.parents[0] if one.parents else "") for one in lacking if one.id not in others]
             known: dict[bytes, list[Patched]] = {}
             for changes in self._changes(pairs).values():
                 for one in changes:

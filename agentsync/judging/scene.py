@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 
-from agentsync.git.objects import CatFile, blob_at, cat_file, modes_in
-from agentsync.git.refs import attached_branches
+from agentsync.git.objects import CatFile, blob_at, cat_file, entries_in
+from agentsync.git.refs import attached_branches, resolve_ref
 from agentsync.git.repo import Repo, read_line
 from agentsync.holders.identity import Holder
 from agentsync.judging.ancestry import Ancestry
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from agentsync.judging.judged import Judged
     from agentsync.judging.verdict import Transition
     from agentsync.state.store import Snapshot, Store
+
+_FEW = 3  # paths of one folder whose blobs are asked one by one; for more, the folder is read
 
 
 class Scene:
@@ -37,7 +39,11 @@ class Scene:
         self.ancestry = Ancestry(repo)
         self.steps: Sequence[Transition] = ()  # what is judged now, step by step
         self.judged: tuple[set[bytes], Sequence[Transition], Judged] | None = None  # locks/replay.py reads it once
-        self._modes: dict[tuple[str, bytes], dict[bytes, str]] = {}
+        self.unrelated: set[str] = set()  # commits judged now whose paths name other files
+        self.weighed: dict[tuple[object, ...], tuple[float, bool]] = {}  # of a lock, its end and whether it holds
+        self._entries: dict[tuple[str, bytes], dict[bytes, tuple[str, str]]] = {}
+        self._asked: dict[tuple[str, bytes], int] = {}
+        self._tips: dict[str, str] = {}
         self._merged: dict[tuple[str, str], tuple[str, list[bytes]]] = {}
         self._judged_tips: list[str] | None = None
 
@@ -50,18 +56,34 @@ class Scene:
 
     def blob(self, commit: str, path: bytes) -> str:
         """What stands at a path in a commit; empty for nothing."""
-        return blob_at(self.cat, self.repo, commit, path) if commit else ""
+        if not commit:
+            return ""
+        folder = path.rpartition(b"/")[0]
+        asked = self._asked[commit, folder] = self._asked.get((commit, folder), 0) + 1
+        if asked <= _FEW and (commit, folder) not in self._entries:
+            return blob_at(self.cat, self.repo, commit, path)
+        return self._entry(commit, path)[1]
 
     def mode(self, commit: str, path: bytes) -> str:
         """The mode of what stands at a path in a commit, such as `100644`; empty for nothing."""
+        return self._entry(commit, path)[0]
+
+    def _entry(self, commit: str, path: bytes) -> tuple[str, str]:
+        """The mode and the id of what stands at a path in a commit; its folder is read as a whole."""
         folder, _, name = path.rpartition(b"/")
-        if (commit, folder) not in self._modes:
+        if (commit, folder) not in self._entries:
             tree = commit.encode() + b":" + folder
             if b"\n" in folder:
                 tree = self.repo.git("rev-parse", "--verify", "-q", tree, ok=()).out.strip()
             content = self.cat.read(tree) or b""
-            self._modes[commit, folder] = modes_in(content, len(self.cat.id_of(tree)) // 2)
-        return self._modes[commit, folder].get(name, "")
+            self._entries[commit, folder] = entries_in(content, len(self.cat.id_of(tree)) // 2)
+        return self._entries[commit, folder].get(name, ("", ""))
+
+    def tip(self, ref: str) -> str:
+        """Where a ref is while this is judged; empty where there is none."""
+        if ref not in self._tips:
+            self._tips[ref] = resolve_ref(self.repo, ref)
+        return self._tips[ref]
 
     def content(self, blob: str) -> bytes:
         """A blob's bytes; empty for no blob."""

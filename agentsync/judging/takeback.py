@@ -14,11 +14,10 @@ _NAMES = ("This reverts commit ", "This reverts merge commit ")
 
 
 class Past(NamedTuple):
-    """A commit of the history before a change: what it changed, and its message."""
+    """A commit of the history before a change, and what it changed."""
 
     id: str
     changes: Sequence[Change]
-    message: str
 
 
 class TakenBack(NamedTuple):

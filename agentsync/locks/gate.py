@@ -6,12 +6,11 @@ import time
 
 from agentsync.config.patterns import matches
 from agentsync.errors import RefusedError
-from agentsync.git.objects import STAGED, Change, empty_tree, merge_base, parse_raw, tree_changes
-from agentsync.git.refs import resolve_ref
+from agentsync.git.objects import STAGED, Change, merge_base, parse_raw, tree_changes
 from agentsync.judging.verdict import Finding, Transition, Verdict
 from agentsync.lean import TYPE_CHECKING
-from agentsync.locks.model import ABSENT, Chain, Target, Version, chain_record, lock_record
-from agentsync.locks.query import Held, chain_of, locks_on
+from agentsync.locks.model import ABSENT, Chain, Lock, Target, Version, chain_record, lock_record
+from agentsync.locks.query import Held, chain_of, overlapping, weigh
 from agentsync.locks.replay import replays
 from agentsync.locks.rules import needs_renewal, passes_by_content
 from agentsync.state.paths import LOCKS
@@ -72,7 +71,9 @@ def _dropped(scene: Scene, step: Transition) -> list[Change]:
     first = {change.path for change in step.changes}
     found: dict[bytes, Change] = {}
     for parent in step.parents[1:]:
-        fork = merge_base(scene.repo, step.parents[0], parent) or empty_tree(scene.repo)
+        fork = merge_base(scene.repo, step.parents[0], parent)
+        if not fork:  # a history of its own: its paths name other files
+            continue
         changed = {change.path for change in tree_changes(scene.repo, fork, parent)} - first
         found |= {change.path: change for change in _against(scene, parent, step.commit) if change.path in changed}
     return [change for change in found.values() if held_on(scene, change.path)]
@@ -93,13 +94,21 @@ def _told_already(refused: list[tuple[Held, bytes]], others: list[Held]) -> bool
 
 def held_on(scene: Scene, path: bytes) -> list[Held]:
     """The locks that hold on a path, those of hand-made markers where the state has none."""
-    held = [one for one in locks_on(scene.repo, scene.snapshot, Target(path)) if one.live]
+    held = [one for lock in overlapping(scene.snapshot, Target(path)) if (one := _weighed(scene, lock)).live]
     if not held and path in scene.marked:
         from agentsync.locks.markers import marker_lock
 
         by_hand = marker_lock(scene.repo, path, scene.rules.config.number("locks.lease"))
         held = [by_hand] if by_hand and by_hand.live else []
     return held
+
+
+def _weighed(scene: Scene, lock: Lock) -> Held:
+    """Whether a lock holds, asked once for all the paths that it covers."""
+    if lock not in scene.weighed:
+        now = weigh(scene.repo, scene.snapshot, lock)
+        scene.weighed[lock] = (now.ends, now.live)
+    return Held(lock, *scene.weighed[lock])
 
 
 def _admitted(scene: Scene, step: Transition, change: Change, ref: str, held: list[Held]) -> dict[bytes, Record | None]:
@@ -154,11 +163,16 @@ def _refusal(scene: Scene, refused: list[tuple[Held, bytes]]) -> list[Finding]:
 def _passes(scene: Scene, step: Transition, change: Change, chain: Chain | None, also: Sequence[str] = ()) -> bool:
     """Whether a change needs no lock for what it is; `also` are commits whose version may be brought by any command."""
     if change.old == change.new:  # only its mode changes, or it becomes a link: content tells nothing
-        return any(scene.mode(source, change.path) == change.new_mode for source in (*step.parents[1:], *also))
+        return any(scene.mode(source, change.path) == change.new_mode for source in (*_merged_in(scene, step), *also))
     first = step.parents[0] if step.parents else ""
-    sources = (*step.parents[1:], *also)
+    sources = (*_merged_in(scene, step), *also)
     blobs = [change.old, *(scene.blob(one, change.path) for one in sources if _mode_stands(scene, change, one))]
     return passes_by_content(change.new, blobs, chain, _history(scene, first, chain))
+
+
+def _merged_in(scene: Scene, step: Transition) -> list[str]:
+    """The commits that a merge brings in, whose version of a path counts."""
+    return [parent for parent in step.parents[1:] if parent not in scene.unrelated]
 
 
 def _mode_stands(scene: Scene, change: Change, commit: str) -> bool:
@@ -199,8 +213,8 @@ def _merges_by_itself(scene: Scene, step: Transition, change: Change) -> bool:
     if not step.parents:
         return False
     if len(step.parents) > 2:
-        return _octopus(scene, step.parents, change.path) == scene.content(change.new)
-    others = step.parents[1:] or tuple(
+        return _octopus(scene, [step.parents[0], *_merged_in(scene, step)], change.path) == scene.content(change.new)
+    others = _merged_in(scene, step) or tuple(
         tip for tip in scene.rules.base.commits if not scene.contains(step.parents[0], tip)
     )
     for other in others:
@@ -253,7 +267,7 @@ def _taken_on_the_spot(scene: Scene, step: Transition, change: Change, ref: str)
         locks, _ = new_locks(scene.repo, scene.rules, scene.snapshot, request)
         return {**settlement, **{lock.target.place: lock_record(lock) for lock in locks}}
     locks, _ = new_locks(scene.repo, scene.rules, scene.snapshot, request)
-    before = resolve_ref(scene.repo, ref) or ABSENT
+    before = scene.tip(ref) or ABSENT
     named = [lock._replace(ref=ref, before=before) if step.commit else lock for lock in locks]
     return {lock.target.place: lock_record(lock) for lock in named}
 
@@ -270,7 +284,7 @@ def _continued(scene: Scene, step: Transition, change: Change, chain: Chain | No
 
 def _may_replay(scene: Scene, step: Transition, ref: str) -> bool:
     """Whether a commit is not simply the next one of its branch, so that it may repeat an earlier one."""
-    return bool(step.commit) and (not step.parents or step.parents[0] != resolve_ref(scene.repo, ref))
+    return bool(step.commit) and (not step.parents or step.parents[0] != scene.tip(ref))
 
 
 def judge_protected(scene: Scene, step: Transition, _ref: str) -> Verdict:

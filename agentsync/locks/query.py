@@ -57,17 +57,21 @@ def _at_and_above(snapshot: Snapshot, path: bytes) -> Iterator[Lock]:
             yield parse_lock(record)
 
 
-def locks_on(repo: Repo, snapshot: Snapshot, target: Target) -> list[Held]:
-    """Every lock that overlaps a target: on it, on a folder above it, or on something inside it."""
+def overlapping(snapshot: Snapshot, target: Target) -> list[Lock]:
+    """Every lock that overlaps a target, whether it still holds or not: on it, on a folder above it, or inside it."""
     if target.is_resource:
         record = snapshot.get(target.place)
-        return [weigh(repo, snapshot, parse_lock(record))] if record else []
+        return [parse_lock(record)] if record else []
     if LOCKS not in snapshot.tree(b""):
         return []
-    found = list(_at_and_above(snapshot, target.name))
     own = lock_room(target.name)
-    found += [parse_lock(record) for place, record in snapshot.walk(own) if place != own + b"/" + LOCK]
-    return [weigh(repo, snapshot, lock) for lock in found]
+    inside = [parse_lock(record) for place, record in snapshot.walk(own) if place != own + b"/" + LOCK]
+    return [*_at_and_above(snapshot, target.name), *inside]
+
+
+def locks_on(repo: Repo, snapshot: Snapshot, target: Target) -> list[Held]:
+    """Every lock that overlaps a target, as of now."""
+    return [weigh(repo, snapshot, lock) for lock in overlapping(snapshot, target)]
 
 
 def all_locks(repo: Repo, snapshot: Snapshot) -> list[Held]:

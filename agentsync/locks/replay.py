@@ -28,6 +28,7 @@ def replays(scene: Scene, step: Transition, change: Change, ref: str) -> bool:
         trusted = judged.graph.has(vouching, commit) or any(
             scene.contains(tip, commit) for tip in scene.rules.base.commits
         )
+        trusted = trusted and commit not in judged.unrelated
         candidates += [one for one in changes if trusted and one.change.path == change.path]
     candidates += judged.of_base(step, change.path)
     if not candidates:

@@ -1,4 +1,4 @@
-"""Loose objects of the store, read and written as git does (gitformat-loose, gitformat-tree).
+"""Objects of the store, read and written as git does (gitformat-loose, gitformat-pack, gitformat-tree).
 
 A process costs a gate 2.5 ms for what a file read does in 0.1; anything packed is asked of git.
 """
@@ -9,11 +9,11 @@ import os
 import zlib
 
 from agentsync.errors import DamagedError
-from agentsync.git.hashing import object_id
+from agentsync.git.hashing import object_id, sha1_of
 from agentsync.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     Entry = tuple[bytes, bool, str]  # name, is a tree, object id
 
@@ -73,3 +73,27 @@ def format_tree(entries: Iterable[Entry]) -> bytes:
         (b"40000 " if is_tree else b"100644 ") + name + b"\0" + bytes.fromhex(entry_id)
         for name, is_tree, entry_id in ordered
     )
+
+
+_KINDS = {b"commit": 1, b"tree": 2, b"blob": 3}
+
+
+def format_pack(objects: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """A pack of whole objects, each a kind and its content, for `git index-pack --stdin`."""
+    unique = dict.fromkeys(objects)
+    parts = [b"PACK", (2).to_bytes(4, "big"), len(unique).to_bytes(4, "big")]
+    for kind, content in unique:
+        parts += [_pack_header(_KINDS[kind], len(content)), zlib.compress(content, 1)]
+    pack = b"".join(parts)
+    return pack + sha1_of(pack)
+
+
+def _pack_header(kind: int, size: int) -> bytes:
+    """Kind and size of a pack's entry: four bits of the size, then seven a byte, the high bit while more follow."""
+    byte, rest = kind << 4 | size & 15, size >> 4
+    header = bytearray()
+    while rest:
+        header.append(byte | 0x80)
+        byte, rest = rest & 0x7F, rest >> 7
+    header.append(byte)
+    return bytes(header)

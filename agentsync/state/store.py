@@ -10,19 +10,20 @@ import os
 import time
 
 from agentsync.errors import DamagedError, GitError, StateError
+from agentsync.git.hashing import object_id
 from agentsync.git.objects import CatFile
 from agentsync.git.repo import read_line
 from agentsync.git.run import Result, run_git, scrubbed_environment
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.record import dump, load, number_of
 from agentsync.state.journal import record_event
-from agentsync.state.loose import format_tree, parse_tree, read_loose, write_loose
+from agentsync.state.loose import format_pack, format_tree, parse_tree, read_loose, write_loose
 from agentsync.state.records import capped, fault_of
 from agentsync.state.turn import Turn, unwritable
 from agentsync.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from agentsync.record import Record
 
@@ -32,6 +33,7 @@ BEGUN = "begun"  # beside the ref once it was written: without it a missing one 
 LOST = "state-lost"  # journalled where a new state takes the place of one that somebody deleted
 VERSION_FILE = b"version.toml"
 _TRIES = 200
+_LOOSE_AT_ONCE = 100
 _LOOSE_LIMIT = 16  # files in one of 256 folders: about 4,000 loose objects; `git gc --auto` starts at 6,700
 
 
@@ -52,6 +54,7 @@ class Snapshot:
         self.left_out: dict[bytes, str] = {}  # records that were read and cannot be believed, and why
         self._store = store
         self._trees: dict[bytes, dict[bytes, tuple[bool, str]]] = {}
+        self._records: dict[bytes, Record | None] = {}
         if not commit_id:
             self._trees[b""] = {}
             return
@@ -92,6 +95,11 @@ class Snapshot:
 
     def _believed(self, place: bytes, oid: str) -> Record | None:
         """A record that is what its place says; None where it cannot be believed: it disarms none of the others."""
+        if place not in self._records:
+            self._records[place] = self._read(place, oid)
+        return self._records[place]
+
+    def _read(self, place: bytes, oid: str) -> Record | None:
         data = self._store.read_object(oid)
         try:
             record = load(data)
@@ -256,6 +264,7 @@ class Store:
 
     def _write_trees(self, snapshot: Snapshot, records: Mapping[bytes, Record | None]) -> str:
         """Write what changes, the deepest folders first; the id of the whole."""
+        fresh: list[tuple[bytes, bytes]] = []
         written: dict[bytes, str] = {}
         folders = _by_folder(records)
         for folder in sorted(folders, key=lambda one: (one.count(b"/"), one != b""), reverse=True):
@@ -266,10 +275,19 @@ class Store:
                 if place in folders:
                     entries |= {name: (True, written[place])} if written[place] else {}
                 elif (record := records[place]) is not None:
-                    entries[name] = (False, write_loose(self._objects, b"blob", dump(record)))
+                    entries[name] = (False, _kept(fresh, b"blob", dump(record)))
             rows = [(name, is_tree, oid) for name, (is_tree, oid) in entries.items()]
-            written[folder] = write_loose(self._objects, b"tree", format_tree(rows)) if rows or not folder else ""
+            written[folder] = _kept(fresh, b"tree", format_tree(rows)) if rows or not folder else ""
+        self._write(fresh)
         return written[b""]
+
+    def _write(self, objects: Sequence[tuple[bytes, bytes]]) -> None:
+        """Store objects, each a kind and its content: many as one pack, for files cost more than bytes."""
+        if len(objects) > _LOOSE_AT_ONCE:
+            run_git([f"--git-dir={self.path}", "index-pack", "--stdin"], self._environ, stdin=format_pack(objects))
+            return
+        for kind, content in objects:
+            write_loose(self._objects, kind, content)
 
     def _require(self) -> None:
         """Make the store where there is none: built aside, then renamed into place."""
@@ -302,6 +320,12 @@ class Store:
             return
         if crowded:
             self.git("repack", "--geometric=2", "-d", "-q", keep_fd=turn_fd, ok=())
+
+
+def _kept(objects: list[tuple[bytes, bytes]], kind: bytes, content: bytes) -> str:
+    """The id of an object that is written with others later."""
+    objects.append((kind, content))
+    return object_id(kind, content)
 
 
 def _below(folder: bytes, name: bytes) -> bytes:
