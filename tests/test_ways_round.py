@@ -643,3 +643,31 @@ def test_base_moved_by_a_tool_without_hooks_is_no_alarm(main: Tree, one: Tree) -
     main.unhooked("commit", "-qm", "another tool's")
     assert "past the gates" not in one.commit("b.txt", "b\n").err
     assert "past the gates" not in main.sync("doctor").out
+
+
+def test_attributes_in_a_worktree_decide_nothing_of_what_a_gate_merges(main: Tree, one: Tree, two: Tree) -> None:
+    assert two.commit("shared.txt", "ONE\ntwo\nthree\n").code == 0
+    assert main.commit("shared.txt", "one\ntwo\nTHREE\n").code == 0
+    one.ok("merge", "-q", "--ff-only", "main")
+    one.synced("lock", "shared.txt")
+    two.ok("config", "merge.evil.driver", "echo evil >%A")
+    assert two.commit(".gitattributes", "shared.txt merge=evil\n").code == 0
+    two.refused("merge", "-q", "--no-edit", "main")
+    two.git("merge", "--abort")
+    two.ok("config", "--unset", "merge.evil.driver")
+    two.ok("merge", "-q", "--no-edit", "main")
+    assert two.read("shared.txt") == "ONE\ntwo\nTHREE\n"
+
+
+def test_attributes_that_base_has_count_where_a_gate_merges(main: Tree, one: Tree, two: Tree) -> None:
+    main.write(".gitattributes", "src/*.txt merge=union\n")
+    main.write("src/list.txt", "start\n")
+    main.ok("add", ".")
+    main.ok("commit", "-qm", "a list")
+    two.ok("merge", "-q", "--ff-only", "main")
+    assert two.commit("src/list.txt", "start\ntwo's\n").code == 0
+    assert main.commit("src/list.txt", "start\nmain's\n").code == 0
+    one.ok("merge", "-q", "--ff-only", "main")
+    one.synced("lock", "src/list.txt")
+    two.ok("merge", "-q", "--no-edit", "main")
+    assert two.read("src/list.txt") == "start\ntwo's\nmain's\n"

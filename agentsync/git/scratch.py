@@ -16,6 +16,8 @@ from agentsync.git.hashing import object_id
 from agentsync.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agentsync.git.repo import Repo
 
 _PREFIX = "scratch-"
@@ -38,6 +40,26 @@ def in_scratch_folder(repo: Repo) -> Repo:
     return repo._replace(top=folder)
 
 
+def with_attributes_of(repo: Repo, commit: str) -> Repo:
+    """The same with the attributes that a commit has: what lies in a worktree decides nothing of what a gate merges.
+
+    Raises OSError where the folder cannot be made, GitError where the commit cannot be read.
+    """
+    return repo._replace(top=_folder_with(repo, _attributes_in(repo, commit) if commit else {}))
+
+
+def _attributes_in(repo: Repo, commit: str) -> dict[bytes, bytes]:
+    """The text of each `.gitattributes` of a commit; git grep is the one command that reads them all at once."""
+    words = ("grep", "-z", "--no-color", "--full-name", "-I", "-e", "", commit, "--", ":(top,glob)**/.gitattributes")
+    texts: dict[bytes, bytes] = {}
+    for row in repo.git(*words, ok=(0, 1)).out.split(b"\n"):
+        name, _, line = row.partition(b"\0")
+        if name:
+            path = name.removeprefix(commit.encode() + b":")
+            texts[path] = texts.get(path, b"") + line + b"\n"
+    return texts
+
+
 def _index_stamp(repo: Repo) -> str:
     """What tells whether the tracked attributes may have changed; a process may live for days."""
     try:
@@ -48,9 +70,14 @@ def _index_stamp(repo: Repo) -> str:
 
 
 def _laid_out(repo: Repo) -> str:
-    """A folder with a copy of each tracked `.gitattributes`; its name tells what is in it."""
+    """A folder with a copy of each tracked `.gitattributes` of the worktree."""
     names = repo.git("ls-files", "-z", "--", ":(glob)**/.gitattributes").out.split(b"\0")
     texts = {name: text for name in names if name and (text := _read(os.path.join(os.fsencode(repo.top), name)))}
+    return _folder_with(repo, texts)
+
+
+def _folder_with(repo: Repo, texts: Mapping[bytes, bytes]) -> str:
+    """A folder with such files; its name tells what is in it."""
     digest = object_id(b"blob", b"".join(name + b"\0" + text + b"\0" for name, text in sorted(texts.items())))
     folder = os.path.join(repo.private_dir, _PREFIX + digest[:16])
     with suppress(FileNotFoundError):

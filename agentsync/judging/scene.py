@@ -107,10 +107,10 @@ class Scene:
     def merged(self, ours: str, theirs: str) -> tuple[str, list[bytes]]:
         """The tree that git makes of two commits and the paths in conflict; an empty name where it cannot."""
         if (ours, theirs) not in self._merged:
-            from agentsync.git.scratch import in_scratch_folder  # seldom needed
+            from agentsync.git.scratch import with_attributes_of  # seldom needed
 
             words = ("merge-tree", "--write-tree", "--name-only", "-z", "--no-messages", ours, theirs)
-            done = in_scratch_folder(self.repo).git(*words, ok=())
+            done = with_attributes_of(self.repo, self.rules.base.commit).git(*words, ok=())
             tree, *conflicts = done.out.split(b"\0")
             self._merged[ours, theirs] = (tree.decode(), conflicts) if done.code in (0, 1) else ("", [])
         return self._merged[ours, theirs]

@@ -40,9 +40,10 @@ def landed_as(repo: Repo, base: Base, chain: Chain) -> str:
 
 
 def _merging_changes_nothing(repo: Repo, tip: str, chain: Chain) -> bool:
-    from agentsync.git.scratch import in_scratch_folder  # seldom needed
+    from agentsync.git.scratch import with_attributes_of  # seldom needed
 
-    merged = in_scratch_folder(repo).git("merge-tree", "--write-tree", "--no-messages", tip, chain.last.commit, ok=())
+    words = ("merge-tree", "--write-tree", "--no-messages", tip, chain.last.commit)
+    merged = with_attributes_of(repo, tip).git(*words, ok=())
     if merged.code != 0:
         return False
     tree = merged.out.decode().split("\n", 1)[0]

@@ -16,7 +16,7 @@ from agentsync.gates.settings import PROJECT, settings_problem
 from agentsync.git.objects import tree_changes
 from agentsync.git.refs import head_of, resolve_ref
 from agentsync.git.repo import Repo
-from agentsync.git.scratch import in_scratch_folder
+from agentsync.git.scratch import with_attributes_of
 from agentsync.holders.identity import Holder
 from agentsync.judging.scene import Scene
 from agentsync.judging.verdict import Finding, Transition
@@ -48,7 +48,8 @@ def review(repo: Repo, rules: InForce, holder: Holder, start: str, end: str) -> 
             raise UsageError(
                 f"{quoted(commit, 80)} is no commit here", "the clone may be shallow", "git fetch --unshallow"
             )
-    merged = in_scratch_folder(repo).git("merge-tree", "--write-tree", "--no-messages", start, end, ok=())
+    words = ("merge-tree", "--write-tree", "--no-messages", start, end)
+    merged = with_attributes_of(repo, start).git(*words, ok=())
     tree = merged.out.decode().split("\n", 1)[0] if merged.code in (0, 1) else end
     changes = tree_changes(repo, start, tree)
     scene = Scene(repo, Store(repo.shared_dir, repo.environ), rules, holder)
