@@ -26,6 +26,20 @@ settings.load_profile("steady")
 AGENT_WORDS = ("AGENTSYNC", "CLAUDE", "CODEX", "CURSOR", "GEMINI", "COPILOT", "OPENCODE", "AI_AGENT", "GIT_", "OMX_")
 
 
+MEMORY = "/dev/shm"
+_MEMORY_NEEDED = 3 * 2**30  # bytes
+
+
+def pytest_configure() -> None:
+    """Have temporary folders in memory where there is room: ext4 is slow to make files where many were deleted."""
+    try:
+        facts = os.statvfs(MEMORY)
+    except (AttributeError, OSError):
+        return
+    if facts.f_bavail * facts.f_frsize > _MEMORY_NEEDED and os.access(MEMORY, os.W_OK):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
+
+
 def hermetic_environment(home: Path) -> dict[str, str]:
     """An environment in which git knows nobody's configuration and no agent's tool is seen."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(AGENT_WORDS)}
@@ -213,25 +227,34 @@ class Stage:
 
     def _lay_out(self, steps: tuple[str, ...]) -> None:
         if self._waiting:
-            if self.folder.exists():  # moved first: a process that is just ending may still write into it
+            made = self.folder.with_name("made")
+            if steps:
+                shutil.copytree(self._kept_as(steps), made, symlinks=True)
+            else:
+                (made / "home").mkdir(parents=True)
+            while self.folder.exists():  # a process that is just ending may still write into it, or make it again
                 left = self.folder.with_name(f"left-{time.monotonic_ns()}")
                 self.folder.rename(left)
                 shutil.rmtree(left, ignore_errors=True)
-            if steps:
-                shutil.copytree(self._kept_as(steps), self.folder, symlinks=True)
-            else:
-                (self.folder / "home").mkdir(parents=True)
+            made.rename(self.folder)
         self._waiting = False
 
 
 def _end_processes(folder: Path) -> None:
-    """End what works in a folder, such as a forecast in the background."""
-    for proc in Path("/proc").glob("[0-9]*"):
-        try:
-            if str(folder / "home") in (proc / "environ").read_text(errors="replace"):
-                os.kill(int(proc.name), signal.SIGKILL)
-        except (OSError, ValueError):
-            continue
+    """End what works in a folder, such as a forecast in the background, and what that starts meanwhile."""
+    while any(_end_process(proc, folder) for proc in Path("/proc").glob("[0-9]*")):
+        time.sleep(0.005)
+
+
+def _end_process(proc: Path, folder: Path) -> bool:
+    """Whether a process worked in a folder, and was told to end."""
+    try:
+        if f"HOME={folder / 'home'}\0" not in (proc / "environ").read_text(errors="replace"):
+            return False
+        os.kill(int(proc.name), signal.SIGKILL)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 @pytest.fixture(scope="session")

@@ -107,5 +107,11 @@ REFUSED = 10  # to the shims: any other code but 0 is a crash, which must not st
 
 
 def shim_main() -> int:
-    """What the shims in hooks/ start; the rest of the command line is never loaded."""
-    return REFUSED if run_hook(sys.argv[1], sys.argv[2:], dict(os.environ)) else 0
+    """What the shims in hooks/ start; the rest of the command line is never loaded. Its output is out by then."""
+    code = REFUSED if run_hook(sys.argv[1], sys.argv[2:], dict(os.environ)) else 0
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue
+    return code

@@ -29,7 +29,7 @@ _MANAGERS = {
 }
 _PLAIN_OPTIONS = {"-D", "-S", "-E", "-O", "-P", "-d", "-u", "--save", "--save-dev", "--save-exact", "--save-optional",
                   "--dev", "--save-prod", "--exact", "--peer", "--optional"}  # fmt: skip
-_NOWHERE = ("/dev/", "/proc/")
+_NOWHERE = ("/dev/null", "/dev/std", "/dev/tty", "/dev/fd/", "/proc/")  # a worktree may lie in /dev/shm
 _MOST = 500
 MARKER = ".agent-lock"
 _PERL_FLAGS = "acfgjklnpsStTuUwWX0123456789"
