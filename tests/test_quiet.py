@@ -151,6 +151,20 @@ def test_a_commit_under_ones_own_lock_starts_python_once_and_its_chain_grows(cou
     assert settled.head()[:10] in done.err, "the chain's last version is this commit's"
 
 
+def test_a_persons_commits_to_base_under_his_own_lock_start_python_once(counted: Tree) -> None:
+    counted.synced("lock", "shared.txt")
+    assert counted.commit("shared.txt", "1\n").code == 0
+    for number in range(3):
+        counted.write("shared.txt", f"more {number}\n")
+        counted.ok("add", "shared.txt")
+        assert python_starts(counted, "commit", "-qm", "mine") == 1
+    counted.write("agentsync.toml", counted.read("agentsync.toml") + "# another line\n")
+    counted.ok("commit", "-qam", "settings")
+    counted.write("shared.txt", "last\n")
+    counted.ok("add", "shared.txt")
+    assert python_starts(counted, "commit", "-qm", "after the settings moved") == 2
+
+
 def test_a_commit_under_ones_own_lock_and_on_anothers_path_is_refused_before_it_is_made(
     counted: Tree, settled: Tree
 ) -> None:

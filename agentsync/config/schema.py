@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from agentsync.record import Record, Value
 
 FILE = "agentsync.toml"
+PROJECT = "pyproject.toml"  # where FILE is not there, its table [tool.agentsync]
 
 
 class Setting(NamedTuple):

@@ -37,8 +37,11 @@ _MOST_TASKS = 300
 _MOST_GLOBS = 200
 
 
-def leave_quiet(scene: Scene) -> None:
-    """Write the projection for the state as it is now, where it can be said and does not stand already."""
+def leave_quiet(scene: Scene, base_goes_to: str = "") -> None:
+    """Write the projection for the state as it is now, where it can be said and does not stand already.
+
+    `base_goes_to` is where base will be when the transaction under way is done; it must not change base's settings.
+    """
     repo, state = scene.repo, scene.store.current()
     if is_reftable(repo):
         return
@@ -47,7 +50,7 @@ def leave_quiet(scene: Scene) -> None:
         state = scene.snapshot.id
     base = scene.rules.base
     head = [FORMAT, state or "-", f"{base.ref} {base.upstream or '-'}"]
-    at = f"{_loose(repo, base.ref)} {_loose(repo, base.upstream)}"
+    at = f"{base_goes_to or _loose(repo, base.ref)} {_loose(repo, base.upstream)}"
     if "ref:" in at or _stands(repo, head, at):
         return
     inputs = (os.path.join(repo.common_dir, "config"), os.path.join(repo.common_dir, "packed-refs"), init_copy(repo))

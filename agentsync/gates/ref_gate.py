@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from agentsync.config.schema import FILE, PROJECT
 from agentsync.gates.index_gate import LANDING_NOTE, write_verdict
 from agentsync.gates.judge import judge_move, judge_steps, split
 from agentsync.gates.quiet import leave_quiet
@@ -89,8 +90,18 @@ def gate_refs(scene: Scene, lines: Sequence[str]) -> int:
             _follow_a_person(scene, move)
         if move.ref in own or final_ref(scene.repo, move.ref) in own:
             follow_move(scene, move, committed=commits_now(scene.repo))
-    leave_quiet(scene)
+    leave_quiet(scene, _where_base_goes(scene, moves))
     return 0
+
+
+def _where_base_goes(scene: Scene, moves: Sequence[Move]) -> str:
+    """Where base will be, by a move that leaves its settings as they are; empty for any other and for none."""
+    move = next((move for move in moves if move.ref == scene.rules.base.ref), None)
+    if move is None or not move.old:
+        return ""
+    files = (FILE.encode(), PROJECT.encode())
+    same = all(scene.blob(move.old, file) == scene.blob(move.new, file) for file in files)
+    return move.new if same else ""
 
 
 def _since_judged(scene: Scene, move: Move) -> Move:

@@ -6,15 +6,13 @@ On base it would leave everybody with the settings before it.
 from __future__ import annotations
 
 from agentsync.config.load import parse_text
-from agentsync.config.schema import FILE
+from agentsync.config.schema import FILE, PROJECT
 from agentsync.errors import ConfigError
 from agentsync.judging.verdict import Finding, Transition, Verdict, firm
 from agentsync.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agentsync.judging.scene import Scene
-
-PROJECT = "pyproject.toml"
 
 
 def judge_settings(scene: Scene, move: Transition, tree: str) -> Verdict:

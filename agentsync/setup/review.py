@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 
 from agentsync.config.load import InForce
-from agentsync.config.schema import FILE
+from agentsync.config.schema import FILE, PROJECT
 from agentsync.contracts.gate import stale_finding
 from agentsync.contracts.stale import newer_contracts
 from agentsync.errors import ConfigError, UsageError
 from agentsync.files import read_or_empty
 from agentsync.gates.judge import judge_steps, split
 from agentsync.gates.ranges import Move, settle_undecided, unjudged_steps
-from agentsync.gates.settings import PROJECT, settings_problem
+from agentsync.gates.settings import settings_problem
 from agentsync.git.objects import tree_changes
 from agentsync.git.refs import head_of, resolve_ref
 from agentsync.git.repo import Repo
