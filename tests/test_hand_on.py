@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import Tree
 
+from agentsync.git.repo import Repo
+from agentsync.git.trees import edited_tree
 from agentsync.locks.model import chain_place
 from agentsync.state.store import Change, Snapshot, Store
 
@@ -173,6 +175,8 @@ def test_a_sha256_repository(tmp_path: Path, bare_tree: Tree) -> None:
     main.ok("commit", "-qm", "squashed")
     two.ok("merge", "-q", "--no-edit", "main")
     assert two.read("shared.txt") == "ONE two\ntwo\nthree\n"
+    repo = Repo(str(main.path), str(main.path / ".git"), str(main.path / ".git"), main.environ)
+    assert b"shared.txt" not in repo.git("ls-tree", edited_tree(repo, "HEAD", {b"shared.txt": None})).out
 
 
 def test_an_exclusive_paths_chain_ends_too(bare_tree: Tree) -> None:

@@ -88,6 +88,17 @@ def test_picks_and_patches_that_concern_nobody_start_no_python(counted: Tree, se
     assert settled.ok("log", "-1", "--format=%(trailers:key=Agent,valueonly)") == "", "it is another's work"
 
 
+def test_python_starts_once_for_picks_after_a_reset_that_no_hook_saw(counted: Tree, settled: Tree) -> None:
+    start = settled.head()
+    settled.ok("switch", "-q", "-c", "source")
+    for number in range(4):
+        assert settled.commit(f"picked{number}.txt", "1\n").code == 0
+    settled.ok("switch", "-q", "one")
+    assert settled.commit("more.txt", "1\n").code == 0
+    settled.unhooked("reset", "-q", "--hard", start)
+    assert python_starts(settled, "cherry-pick", f"{start}..source") <= 2
+
+
 def test_no_python_starts_while_a_rebase_is_under_way(counted: Tree, settled: Tree) -> None:
     for number in range(5):
         assert settled.commit(f"work-{number}.txt", "x\n").code == 0

@@ -18,8 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_landing import configure, edit, work
 
+from agentsync.errors import GitError
 from agentsync.forecast.pairs import hunks_in
 from agentsync.forecast.sides import _forget
+from agentsync.forecast.start import note_snapshot
+from agentsync.git.repo import Repo
+from agentsync.git.scratch import in_scratch_folder
+from agentsync.holders.registry import write_private
 from agentsync.worktrees.environment import database_of, port_of
 
 
@@ -723,3 +728,15 @@ def test_the_repositorys_own_attributes_count_in_memory_too(main: Tree, folder: 
     one.write(f"{folder}list.txt", "start\none\n")
     two.write(f"{folder}list.txt", "start\ntwo\n")
     assert one.sync("forecast").code == 0
+
+
+def test_what_still_runs_in_a_removed_worktree_does_not_bring_it_back(main: Tree, one: Tree) -> None:
+    """Half a git directory would be neither a worktree nor gone, and its locks would hold."""
+    admin = Path(one.ok("rev-parse", "--absolute-git-dir"))
+    repo = Repo(str(one.path), str(admin), str(main.path / ".git"), one.environ)
+    main.ok("worktree", "remove", "--force", str(one.path))
+    write_private(repo, "note", "x")
+    assert not note_snapshot(repo.private_dir)
+    with pytest.raises((OSError, GitError)):
+        in_scratch_folder(repo)
+    assert not admin.exists()

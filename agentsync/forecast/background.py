@@ -15,7 +15,7 @@ from agentsync.config.load import in_force_or_last
 from agentsync.errors import AgentsyncError
 from agentsync.forecast.cache import note_looked
 from agentsync.forecast.run import forecast_in_turn, keep_snapshot, turn_to_forecast
-from agentsync.git.repo import discover
+from agentsync.git.repo import discover, make_private_dir
 
 FORECAST_SECONDS = 10
 SNAPSHOT_SECONDS = 60  # the first one in a large repository hashes much
@@ -26,7 +26,7 @@ def forecast_main() -> int:
     _end_after(FORECAST_SECONDS)
     try:
         repo = discover(dict(os.environ))
-        os.makedirs(repo.private_dir, exist_ok=True)
+        make_private_dir(repo.private_dir)
         with ExitStack() as turn:
             with open(os.path.join(repo.private_dir, "forecast.lock"), "w", encoding="ascii") as place_in_line:
                 fcntl.flock(place_in_line, fcntl.LOCK_EX | fcntl.LOCK_NB)

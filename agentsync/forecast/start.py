@@ -6,6 +6,7 @@ import os
 import sys
 import time
 
+from agentsync.git.repo import make_private_dir
 from agentsync.git.run import scrubbed_environment
 from agentsync.lean import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ def snapshot_if_due(repo: Repo) -> None:
 def note_snapshot(private_dir: str) -> bool:
     """Note that a worktree's changes are kept as of now; whether that could be noted."""
     try:
-        os.makedirs(private_dir, exist_ok=True)
+        make_private_dir(private_dir)
         with open(snapshot_stamp(private_dir), "ab") as file:
             os.utime(file.fileno())
     except OSError:

@@ -9,7 +9,7 @@ from agentsync.gates.index_gate import LANDING_NOTE, write_verdict
 from agentsync.gates.judge import judge_move, judge_steps, split
 from agentsync.gates.quiet import leave_quiet
 from agentsync.gates.ranges import Move, base_refs, commits_now, loses_commits, unjudged_steps, whole_move
-from agentsync.gates.receipt import read_receipt
+from agentsync.gates.receipt import drop_receipt, read_receipt
 from agentsync.gates.recovery import recovery_of
 from agentsync.gates.say import OVERRIDE, allowed_by_a_person, say_refusal, say_warnings
 from agentsync.gates.takeback import find_taken_back, follow_move, is_level
@@ -90,6 +90,8 @@ def gate_refs(scene: Scene, lines: Sequence[str]) -> int:
             _follow_a_person(scene, move)
         if move.ref in own or final_ref(scene.repo, move.ref) in own:
             follow_move(scene, move, committed=commits_now(scene.repo))
+    if commits_now(scene.repo):  # its receipt is used up; this git process may go on to the next commit
+        drop_receipt(scene.repo)
     leave_quiet(scene, _where_base_goes(scene, moves))
     return 0
 

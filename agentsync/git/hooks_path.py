@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from agentsync.git.repo import Repo, read_line
+from agentsync.git.repo import Repo, make_private_dir, read_line
 from agentsync.git.run import run_git, scrubbed_environment
 from agentsync.lean import TYPE_CHECKING, NamedTuple
 from agentsync.text import one_line
@@ -66,7 +66,7 @@ def why_silent(repo: Repo) -> str:
         return why
     why = _looked(repo)
     try:
-        os.makedirs(repo.private_dir, exist_ok=True)
+        make_private_dir(repo.private_dir)
         with open(f"{cache}.{os.getpid()}", "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(f"{stamp} {why}\n")
         os.replace(f"{cache}.{os.getpid()}", cache)

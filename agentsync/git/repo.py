@@ -50,6 +50,17 @@ class Repo(NamedTuple):
         return text.removesuffix("\n").split("\n") if text else []
 
 
+def make_private_dir(private_dir: str) -> None:
+    """Make a worktree's folder of ours where it is missing, but not the git directory that it lies in.
+
+    Raises OSError where that is gone: a worktree that is removed meanwhile stays removed.
+    """
+    try:
+        os.mkdir(private_dir)
+    except FileExistsError:
+        return
+
+
 def private_dir_of(git_dir: str) -> str:
     """The folder of ours inside a worktree's administrative folder."""
     return os.path.join(git_dir, "agentsync-worktree")

@@ -13,6 +13,7 @@ import time
 from contextlib import suppress
 
 from agentsync.git.hashing import object_id
+from agentsync.git.repo import make_private_dir
 from agentsync.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _folder_with(repo: Repo, texts: Mapping[bytes, bytes]) -> str:
     with suppress(FileNotFoundError):
         os.utime(folder)  # in use: not to be swept
         return folder
-    os.makedirs(repo.private_dir, exist_ok=True)
+    make_private_dir(repo.private_dir)
     _sweep(repo.private_dir)
     making = tempfile.mkdtemp(prefix=f"{_PREFIX}new-", dir=repo.private_dir)
     for name, text in texts.items():

@@ -46,21 +46,25 @@ def write_blob(repo: Repo, content: bytes) -> str:
 
 def edited_tree(repo: Repo, tree: str, edits: Mapping[bytes, Entry | None]) -> str:
     """The id of a tree with some paths written (or removed, for None), through an index of our own."""
+    tree = repo.git("rev-parse", "--verify", tree + "^{tree}").out.decode().strip()
     if not edits:
-        return repo.git("rev-parse", "--verify", tree + "^{tree}").out.decode().strip()
+        return tree
     with tempfile.TemporaryDirectory(prefix="agentsync-index-") as folder:
         environ = {**handed_environment(repo.environ), "GIT_INDEX_FILE": os.path.join(folder, "index")}
         place = ("-C", repo.top, f"--git-dir={repo.git_dir}", f"--work-tree={repo.top}")
         run_git([*place, "read-tree", tree], environ)
-        rows = [_index_row(path, entry) for path, entry in sorted(edits.items(), key=lambda one: one[1] is not None)]
+        removed = Entry("0", "0" * len(tree))
+        rows = [
+            _index_row(path, entry or removed)
+            for path, entry in sorted(edits.items(), key=lambda one: one[1] is not None)
+        ]
         run_git([*place, "update-index", "-z", "--index-info"], environ, stdin=b"".join(rows))
         return run_git([*place, "write-tree"], environ).out.decode().strip()
 
 
-def _index_row(path: bytes, entry: Entry | None) -> bytes:
+def _index_row(path: bytes, entry: Entry) -> bytes:
     """A row for `update-index --index-info -z`; mode 0 removes."""
-    mode, object_id = entry or Entry("0", "0" * 40)
-    return f"{mode} {object_id}\t".encode() + path + b"\0"
+    return f"{entry.mode} {entry.id}\t".encode() + path + b"\0"
 
 
 def commit_tree(repo: Repo, tree: str, parents: Sequence[str], message: str, *, signed: bool = False) -> str:

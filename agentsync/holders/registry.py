@@ -7,7 +7,7 @@ import time
 
 from agentsync.git.arrivals import begin
 from agentsync.git.refs import head_of, last_branch_file
-from agentsync.git.repo import MAIN_WORKTREE, Repo, admin_dir_of, private_dir_of, read_line
+from agentsync.git.repo import MAIN_WORKTREE, Repo, admin_dir_of, make_private_dir, private_dir_of, read_line
 from agentsync.holders.identity import Holder, agent_name
 from agentsync.holders.machine import Machine, machine_of, machine_record, this_machine
 from agentsync.lean import TYPE_CHECKING, NamedTuple
@@ -38,7 +38,7 @@ def write_private(repo: Repo, name: str, text: str) -> None:
     target = private_file(repo, name)
     aside = f"{target}.{os.getpid()}"
     try:
-        os.makedirs(repo.private_dir, exist_ok=True)
+        make_private_dir(repo.private_dir)
         with open(aside, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
         os.replace(aside, target)
