@@ -121,7 +121,7 @@ def _untold_conflicts(scene: Scene, found: Forecast, known: Sequence[str]) -> li
     for clash in found.clashes:
         fresh = tuple(path for path, key in zip(clash.paths, clash.keys, strict=True) if key not in known)
         if fresh:
-            lines += clash_lines(clash._replace(paths=fresh), own, base)
+            lines += clash_lines(clash._replace(paths=fresh), own, base, {})
     return lines + [unmerged_line(one, own, base) for one in found.unmerged if one.key not in known]
 
 

@@ -997,3 +997,49 @@ def test_names_that_another_series_has_are_left_alone(text: Tree) -> None:
     assert "svca/migrations/000003_users.up.sql" in text.synced("integrate", "one")
     assert "svcb/migrations/000002_users.up.sql" in text.read("NOTES")
     assert (text.path / "svcb/migrations/000002_users.up.sql").exists()
+
+
+def test_conflict_markers_do_not_land(text: Tree) -> None:
+    one = work(text, "one", 3)
+    one.write("notes.rst", "Changes\n=======\n")
+    one.ok("add", ".")
+    one.ok("commit", "-qm", "a heading of seven letters")
+    text.synced("integrate", "one")
+    edit(text, 10, "base's")
+    text.ok("commit", "-qam", "base's")
+    edit(one, 10, "one's")
+    one.ok("commit", "-qam", "one's")
+    assert one.git("merge", "main").code != 0
+    one.ok("commit", "-qam", "merged, it seems")
+    before = text.head()
+    done = text.sync("integrate", "one")
+    assert "one  left: conflict markers in f.txt" in done.out
+    shown = text.run("sh", "-c", done.err.strip().splitlines()[-1])
+    assert "f.txt:11: leftover conflict marker" in shown.out
+    assert text.head() == before
+
+
+def test_what_the_owner_of_a_branch_types_is_printed_for_its_worktree(text: Tree) -> None:
+    one = work(text, "one", 3)
+    edit(text, 3, "base's")
+    text.ok("commit", "-qam", "base's")
+    for words in (("integrate", "one"), ("forecast",)):
+        done = text.sync(*words)
+        line = next(line.strip() for line in (done.out + done.err).splitlines() if "agentsync sync" in line)
+        typed = text.run("sh", "-c", line)
+        assert "f.txt" in typed.out + typed.err
+        assert one.ok("diff", "--name-only", "--diff-filter=U") == "f.txt"
+        one.ok("merge", "--abort")
+
+
+def test_a_renumbering_in_a_conflicted_merge_says_what_is_in_its_way(text: Tree) -> None:
+    one = work(text, "one", 3)
+    edit(text, 3, "base's")
+    text.ok("commit", "-qam", "base's")
+    assert one.git("merge", "main").code != 0
+    one.write("db/migrations/0003_mine.sql", "create table c (id int);\n")
+    one.ok("add", "db")
+    done = one.sync("migration", "renumber")
+    assert done.code == 1
+    assert "there are conflicts in the index" in done.err
+    assert "git status" in done.err

@@ -11,6 +11,7 @@ from agentsync.cli.locks import AGENT_OPTION
 from agentsync.cli.output import answer, answer_json, narrate
 from agentsync.forecast.render import clash_lines, concerning, nothing_found, unmerged_line, unread_line
 from agentsync.forecast.run import forecast as look_ahead
+from agentsync.git.refs import worktrees
 from agentsync.git.repo import MAIN_WORKTREE
 from agentsync.lean import TYPE_CHECKING
 
@@ -42,8 +43,9 @@ def forecast(everybody: bool, as_json: bool, agent: str) -> int:
     if as_json:
         answer_json(_facts(found))
         return 0 if found.is_clear else 1
+    tops = {one.id: one.top for one in worktrees(here.repo)}
     for clash in found.clashes:
-        for line in clash_lines(clash, own, base):
+        for line in clash_lines(clash, own, base, tops):
             answer(line)
     for unmerged in found.unmerged:
         answer(unmerged_line(unmerged, own, base))

@@ -8,12 +8,12 @@ from agentsync.cli.here import Here, open_here
 from agentsync.cli.locks import AGENT_OPTION
 from agentsync.cli.output import answer, answer_json, narrate
 from agentsync.git.refs import HEADS, head_of
-from agentsync.landing.hand_back import Outcome
+from agentsync.landing.hand_back import SYNC, Outcome
 from agentsync.landing.in_the_way import shown
 from agentsync.landing.integrate import Lander, after_landing, ready_branches
 from agentsync.landing.integrate import integrate as land_all
 from agentsync.landing.lander import lander
-from agentsync.landing.queue import Clash, clashes
+from agentsync.landing.queue import Clash, clashes, place_of
 from agentsync.landing.sync import Synced, newest_base, plan_sync
 from agentsync.landing.sync import sync as bring_in
 from agentsync.lean import TYPE_CHECKING
@@ -192,7 +192,18 @@ def _print_order(order: Sequence[str], met: Sequence[Clash]) -> None:
         answer(f"  {later} conflicts with {earlier} in {shown(one.paths)}")
         narrate(f"  once {earlier} is merged and fetched:")
         place = shell_word(one.place) if one.place else f'"$(agentsync worktree add {shell_word(one.branch)})"'
-        narrate(f"  cd {place} && agentsync sync")
+        narrate(f"  cd {place} && {SYNC}")
+
+
+def _from_here(here: Here, outcome: Outcome) -> str:
+    """What to type; what the branch's owner types is typed in its worktree."""
+    if outcome.next_command != SYNC:
+        return outcome.next_command
+    place = place_of(here.repo, outcome.branch)
+    if place == here.repo.top:
+        return SYNC
+    folder = shell_word(place) if place else f'"$(agentsync worktree add {shell_word(outcome.branch)})"'
+    return f"cd {folder} && {SYNC}"
 
 
 def _print_outcomes(here: Here, land: Lander, outcomes: Sequence[Outcome]) -> None:
@@ -208,7 +219,7 @@ def _print_outcomes(here: Here, land: Lander, outcomes: Sequence[Outcome]) -> No
             narrate(f"    {one_line(line, 200)}")
         _print_submodules(one.submodules)
         if one.next_command and one.state in ("left", "not ready"):
-            narrate(f"  {one_line(one.next_command, 300)}")
+            narrate(f"  {one_line(_from_here(here, one), 600)}")
     landed = [one for one in outcomes if one.state in ("landed", "ready")]
     upstream = here.rules.base.upstream.removeprefix("refs/remotes/")
     if landed and upstream:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from agentsync.forecast.cache import BASE, Clash, ClashPath, Forecast, Unmerged, Unread
 from agentsync.git.repo import MAIN_WORKTREE
-from agentsync.text import one_line, shell_path, show_path, show_time
+from agentsync.lean import TYPE_CHECKING
+from agentsync.text import one_line, shell_path, shell_word, show_path, show_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _MOST_PATHS = 5
 
 
-def clash_lines(clash: Clash, here: str, base_name: str) -> list[str]:
-    """A conflict as lines; `here` is the reader's worktree, which is named first."""
+def clash_lines(clash: Clash, here: str, base_name: str, tops: Mapping[str, str]) -> list[str]:
+    """A conflict as lines; `here` is the reader's worktree, which is named first, `tops` where each worktree is."""
     shown = ", ".join(_place(path) for path in clash.paths[:_MOST_PATHS])
     more = f" and {len(clash.paths) - _MOST_PATHS} more" if len(clash.paths) > _MOST_PATHS else ""
     return [
         f"{_both(clash, here, base_name)} conflict in {shown}{more}, since {show_time(clash.since)}",
-        f"  {_way_on(clash)}",
+        f"  {_way_on(clash, here, tops)}",
     ]
 
 
@@ -63,8 +67,10 @@ def _place(path: ClashPath) -> str:
     return f"{name} ({', '.join(spots)})" if spots else name
 
 
-def _way_on(clash: Clash) -> str:
+def _way_on(clash: Clash, here: str, tops: Mapping[str, str]) -> str:
     """base's side is there to be merged; another's may not even be committed, but can be looked at."""
     if BASE in (clash.one, clash.other):
-        return "agentsync sync"
+        side = clash.other if clash.one == BASE else clash.one
+        top = tops.get(side, "") if side != here else ""
+        return f"cd {shell_word(top)} && agentsync sync" if top else "agentsync sync"
     return f"agentsync status {shell_path(clash.paths[0].path.encode('utf-8', 'surrogateescape'))}"

@@ -148,3 +148,16 @@ def changed_paths(repo: Repo, old: str, new: str) -> set[bytes]:
 
 def _nonempty(items: Iterable[bytes]) -> Iterator[bytes]:
     return (item for item in items if item)
+
+
+def added_conflict_markers(repo: Repo, old: str, new: str) -> list[bytes]:
+    """The files in which a tree has a whole conflict of git's that another tree has not (gitattributes(5))."""
+    out = repo.git("diff-tree", "-r", "--check", "--no-renames", old, new, ok=(0, 2)).out
+    marked = {line.rsplit(b":", 2)[0] for line in out.split(b"\n") if line.endswith(b": leftover conflict marker")}
+    return [path for path in sorted(changed_paths(repo, old, new)) if path in marked and _is_conflict(repo, new, path)]
+
+
+def _is_conflict(repo: Repo, tree: str, path: bytes) -> bool:
+    """Whether a file has lines of both sides' markers: seven `=` alone may underline a heading."""
+    text = repo.git("cat-file", "blob", tree.encode() + b":" + path, ok=()).out.split(b"\n")
+    return all(any(line.startswith(mark + b" ") for line in text) for mark in (b"<" * 7, b">" * 7))

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _LEASE = 7 * 86400  # seconds
 
 
+SYNC = "agentsync sync"  # what the owner of a branch that conflicts with base types in its worktree
+
+
 class Outcome(NamedTuple):
     """What became of one branch, and why and what to type.
 

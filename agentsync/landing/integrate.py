@@ -14,11 +14,11 @@ from agentsync.git.landed import FAST_FORWARD, MERGE, landed
 from agentsync.git.objects import is_ancestor, merge_base
 from agentsync.git.refs import HEADS, head_of, resolve_ref, worktrees
 from agentsync.git.repo import git_elsewhere
-from agentsync.git.trees import changed_paths, commit_tree
+from agentsync.git.trees import added_conflict_markers, changed_paths, commit_tree
 from agentsync.holders.identity import Holder
 from agentsync.landing.branches import made_branches
 from agentsync.landing.generate import Regenerated, regenerate
-from agentsync.landing.hand_back import Outcome, holder_of, note, task_of
+from agentsync.landing.hand_back import SYNC, Outcome, holder_of, note, task_of
 from agentsync.landing.in_the_way import InTheWayError
 from agentsync.landing.publish import MovedError, publish, under_way
 from agentsync.landing.rehearse import Rehearsal, rehearse
@@ -237,13 +237,20 @@ def _without_landing(land: Lander, name: str, tip: str, rehearsal: Rehearsal) ->
         return _conflicting(name, rehearsal)
     if not rehearsal.stale and not changed_paths(land.repo, tip, rehearsal.tree):
         return Outcome(name, "nothing to land", "base has all that it changes")
+    marked = tuple(added_conflict_markers(land.repo, tip, rehearsal.tree))
+    if marked:
+        shown = f"git diff --check {shell_word(f'{land.rules.base.newest_name}...{name}')}"
+        return Outcome(name, "left", f"conflict markers in {_listed(marked)}", shown, paths=marked)
     return None
 
 
 def _conflicting(name: str, rehearsal: Rehearsal) -> Outcome:
     paths = tuple(one.path for one in rehearsal.conflicts)
-    shown = ", ".join(show_path(path) for path in paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
-    return Outcome(name, "left", f"conflicts with base in {shown}", "agentsync sync", paths=paths)
+    return Outcome(name, "left", f"conflicts with base in {_listed(paths)}", SYNC, paths=paths)
+
+
+def _listed(paths: Sequence[bytes]) -> str:
+    return ", ".join(show_path(path) for path in paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
 
 
 def _land(

@@ -41,7 +41,7 @@ def clashes(repo: Repo, rules: InForce, branches: Sequence[str]) -> list[Clash]:
             if touched[branch] & touched[earlier]:
                 paths, why = _merged(repo, rules, tips[earlier], tips[branch])
                 if paths or why:
-                    found.append(Clash(branch, earlier, paths, why, _place_of(repo, branch)))
+                    found.append(Clash(branch, earlier, paths, why, place_of(repo, branch)))
     return found
 
 
@@ -59,7 +59,7 @@ def _merged(repo: Repo, rules: InForce, earlier: str, later: str) -> tuple[tuple
     return tuple(one.path for one in rehearsal.conflicts), ""
 
 
-def _place_of(repo: Repo, branch: str) -> str:
+def place_of(repo: Repo, branch: str) -> str:
     """The worktree that has a branch."""
     for one in worktrees(repo):
         if one.present and HEADS + branch in attached_branches(repo, one.git_dir, private_dir_of(one.git_dir)):

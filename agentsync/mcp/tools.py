@@ -189,7 +189,7 @@ def forecast_conflicts(scene: Scene) -> Facts:
     base = scene.rules.base.name
     rows = []
     for one in mine.clashes:
-        advice = " ".join(for_tools(line.strip()) for line in clash_lines(one, own, base))
+        advice = " ".join(for_tools(line.strip()) for line in clash_lines(one, own, base, {}))
         paths = [show_path(os.fsencode(path.path)) for path in one.paths]
         rows.append({"between": [one.one, one.other], "paths": paths, "advice": advice})
     unknown = [unmerged_line(one, own, base) for one in mine.unmerged]

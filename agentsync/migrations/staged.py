@@ -28,6 +28,8 @@ def renumber_staged(repo: Repo, rules: InForce, tip: str, *, dry_run: bool) -> l
     Raises RefusedError where no sure plan exists, or changes that are not staged are in the way.
     """
     head = head_of(repo).commit
+    if repo.git("ls-files", "--unmerged").out:
+        raise RefusedError("there are conflicts in the index", "settle them first", "git status")
     index = repo.git("write-tree").out.decode().strip()
     fork = merge_base(repo, tip, head) if head else ""
     if not fork or index == repo.git("rev-parse", f"{head}^{{tree}}").out.decode().strip():
