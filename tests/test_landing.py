@@ -757,7 +757,17 @@ def test_a_branch_whose_worktree_was_removed_is_not_forgotten(text: Tree) -> Non
     one = Tree(Path(text.synced("worktree", "add", "one")), text.environ)
     one.commit("new.txt", "x\n")
     text.synced("worktree", "remove", "one")
-    assert "one  not ready: no worktree has it any more" in text.synced("integrate")
+    assert "one  not ready: no worktree has it checked out" in text.synced("integrate")
+    assert "one  landed" in text.synced("integrate", "one")
+    assert text.synced("integrate") == "no branch is ready to land"
+
+
+def test_an_agents_branch_is_not_forgotten_whoever_made_its_worktree(text: Tree) -> None:
+    text.ok("branch", "a-persons", "main")
+    one = work(text, "one", 3)
+    text.ok("worktree", "remove", str(one.path))
+    assert "one  not ready: no worktree has it checked out" in text.synced("integrate")
+    assert "a-persons" not in text.synced("integrate")
     assert "one  landed" in text.synced("integrate", "one")
     assert text.synced("integrate") == "no branch is ready to land"
 

@@ -120,15 +120,25 @@ def _uncommitted(repo: Repo, top: str) -> str:
 
 
 def _without_a_worktree(land: Lander) -> list[Outcome]:
-    """The branches of agents whose worktree was removed before they landed: named, or they would be forgotten."""
+    """The branches of agents that no worktree has any more before they landed: named, or they would be forgotten."""
     out = {head_of(land.repo, one.git_dir).branch for one in worktrees(land.repo)}
-    tips = {name: resolve_ref(land.repo, HEADS + name) for name in sorted(made_branches(land.repo))}
     base = land.rules.base
     return [
-        Outcome(name, "not ready", f"no worktree has it any more; to land it: agentsync integrate {shell_word(name)}")
-        for name, tip in tips.items()
-        if tip and HEADS + name not in out and not landed(land.repo, base.commits, tip).is_landed
+        Outcome(name, "not ready", f"no worktree has it checked out; to land it: agentsync integrate {shell_word(name)}")
+        for name, tip in sorted(_agents_branches(land.repo).items())
+        if HEADS + name not in (*out, base.ref) and not landed(land.repo, base.commits, tip).is_landed
     ]
+
+
+def _agents_branches(repo: Repo) -> dict[str, str]:
+    """The branches that `worktree add` made, or whose last commit is an agent's, with their tips."""
+    trailer = "%(contents:trailers:key=Agent,valueonly,separator=%2C)"
+    rows = [
+        line.split(" ", 2) for line in repo.lines("for-each-ref", f"--format=%(refname) %(objectname) {trailer}", HEADS)
+    ]
+    made = made_branches(repo)
+    names = {ref.removeprefix(HEADS): (tip, agent) for ref, tip, agent in rows}
+    return {name: tip for name, (tip, agent) in names.items() if agent.strip() or name in made}
 
 
 def integrate(land: Lander, branches: Sequence[str], *, dry_run: bool) -> list[Outcome]:
