@@ -236,6 +236,9 @@ def _ranges(here: Here, span: str, *, pre_receive: bool) -> list[tuple[str, str]
     if not base.commits:
         raise unknown_base(here.repo, base)
     if is_ancestor(here.repo, "HEAD", base.newest):
-        narrate(f"note: {one_line(base.newest_name, 80)} has all of HEAD, so there is nothing to judge; a range of it:")
-        narrate("  agentsync check --range HEAD~1..HEAD")
+        known = one_line(base.newest_name, 80)
+        first = here.repo.git("rev-parse", "--verify", "--quiet", "HEAD~1", ok=()).code != 0
+        narrate(f"note: {known} has all of HEAD, so there is nothing to judge" + ("" if first else "; a range of it:"))
+        if not first:
+            narrate("  agentsync check --range HEAD~1..HEAD")
     return [(base.newest, "HEAD")]

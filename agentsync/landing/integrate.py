@@ -124,7 +124,9 @@ def _without_a_worktree(land: Lander) -> list[Outcome]:
     out = {head_of(land.repo, one.git_dir).branch for one in worktrees(land.repo)}
     base = land.rules.base
     return [
-        Outcome(name, "not ready", f"no worktree has it checked out; to land it: agentsync integrate {shell_word(name)}")
+        Outcome(
+            name, "not ready", f"no worktree has it checked out; to land it: agentsync integrate {shell_word(name)}"
+        )
         for name, tip in sorted(_agents_branches(land.repo).items())
         if HEADS + name not in (*out, base.ref) and not landed(land.repo, base.commits, tip).is_landed
     ]

@@ -45,9 +45,11 @@ def review(repo: Repo, rules: InForce, holder: Holder, start: str, end: str) -> 
     """
     for commit in (start, end):
         if repo.git("cat-file", "-e", f"{commit}^{{commit}}", ok=()).code != 0:
-            raise UsageError(
-                f"{quoted(commit, 80)} is no commit here", "the clone may be shallow", "git fetch --unshallow"
+            shallow = os.path.exists(os.path.join(repo.common_dir, "shallow"))
+            way_on = (
+                ("the clone is shallow", "git fetch --unshallow") if shallow else ("what it has:", "git log --oneline")
             )
+            raise UsageError(f"{quoted(commit, 80)} is no commit here", *way_on)
     words = ("merge-tree", "--write-tree", "--no-messages", start, end)
     merged = with_attributes_of(repo, start).git(*words, ok=())
     tree = merged.out.decode().split("\n", 1)[0] if merged.code in (0, 1) else end
