@@ -45,6 +45,15 @@ def test_a_submodules_paths_are_its_own(main: Tree) -> None:
     main.synced("lock", "sub")
 
 
+def test_a_range_before_the_first_commit_is_no_shallow_clone(bare_tree: Tree) -> None:
+    bare_tree.synced("init", "--yes")
+    assert "HEAD~1" not in bare_tree.sync("check").err
+    done = bare_tree.sync("check", "--range", "HEAD~1..HEAD")
+    assert done.code == 2
+    assert "shallow" not in done.err
+    assert bare_tree.ok(*done.err.strip().splitlines()[-1].split()[1:])
+
+
 def test_a_shallow_clone_says_what_to_fetch(main: Tree, tmp_path: Path) -> None:
     main.commit("a.txt", "a\n")
     main.ok("clone", "-q", "--depth=1", f"file://{main.path}", str(tmp_path / "shallow"))

@@ -123,10 +123,9 @@ def _without_a_worktree(land: Lander) -> list[Outcome]:
     """The branches of agents that no worktree has any more before they landed: named, or they would be forgotten."""
     out = {head_of(land.repo, one.git_dir).branch for one in worktrees(land.repo)}
     base = land.rules.base
+    why = "no worktree has it checked out; to land it: agentsync integrate"
     return [
-        Outcome(
-            name, "not ready", f"no worktree has it checked out; to land it: agentsync integrate {shell_word(name)}"
-        )
+        Outcome(name, "not ready", f"{why} {shell_word(name)}")
         for name, tip in sorted(_agents_branches(land.repo).items())
         if HEADS + name not in (*out, base.ref) and not landed(land.repo, base.commits, tip).is_landed
     ]

@@ -45,11 +45,10 @@ def review(repo: Repo, rules: InForce, holder: Holder, start: str, end: str) -> 
     """
     for commit in (start, end):
         if repo.git("cat-file", "-e", f"{commit}^{{commit}}", ok=()).code != 0:
-            shallow = os.path.exists(os.path.join(repo.common_dir, "shallow"))
-            way_on = (
-                ("the clone is shallow", "git fetch --unshallow") if shallow else ("what it has:", "git log --oneline")
-            )
-            raise UsageError(f"{quoted(commit, 80)} is no commit here", *way_on)
+            what = f"{quoted(commit, 80)} is no commit here"
+            if os.path.exists(os.path.join(repo.common_dir, "shallow")):
+                raise UsageError(what, "the clone is shallow", "git fetch --unshallow")
+            raise UsageError(what, "what is here:", "git log --oneline")
     words = ("merge-tree", "--write-tree", "--no-messages", start, end)
     merged = with_attributes_of(repo, start).git(*words, ok=())
     tree = merged.out.decode().split("\n", 1)[0] if merged.code in (0, 1) else end
