@@ -301,6 +301,19 @@ def test_a_killed_snapshot_hinders_no_later_one(text: Tree) -> None:
     assert text.read("a.txt") == "last\n"
 
 
+def test_locks_that_a_killed_git_left_hinder_no_snapshot(text: Tree) -> None:
+    keep_some(text, 2)
+    _, store = store_of(text)
+    first = store.snapshots()[-1].id
+    ref = next(line for line in store.git("for-each-ref", "--format=%(refname)").out.decode().split() if first in line)
+    for name in ("snapshot.index.lock", "packed-refs.lock", f"{ref}.lock"):
+        Path(store.path, name).write_bytes(b"")
+    text.write("a.txt", "last\n")
+    assert text.sync("forecast").code == 0
+    assert len(listed(text)) == 3
+    store.git("update-ref", "-d", ref)
+
+
 def test_a_record_that_leads_out_of_the_worktree_is_none(text: Tree) -> None:
     for path in (b"../x", b"/x", b".git/config", b"a/.GIT/x", b"a//b", b""):
         assert not is_inside(path)

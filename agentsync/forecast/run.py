@@ -64,6 +64,7 @@ def turn_to_forecast(repo: Repo) -> Iterator[None]:
     with Turn(os.path.join(folder_of(repo), "turn"), "forecasting") as turn:
         os.set_inheritable(turn.fd, True)  # noqa: FBT003 (the standard library's signature)
         sweep(repo)
+        SnapshotStore(repo).clear_locks()
         yield
 
 

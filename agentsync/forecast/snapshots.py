@@ -101,6 +101,15 @@ class SnapshotStore:
             run_git([f"--git-dir={making}", "config", key, value], self._environ)
         os.rename(making, self.path)
 
+    def clear_locks(self) -> None:
+        """Delete the lock files of git processes that were killed: only who has the turn writes, and none is left."""
+        folders = [self.path, *(folder for folder, _, _ in os.walk(os.path.join(self.path, "refs")))]
+        for folder in folders:
+            with suppress(FileNotFoundError):
+                for name in os.listdir(folder):
+                    if name.endswith(".lock"):
+                        os.unlink(os.path.join(folder, name))
+
     def snapshots(self) -> list[Snapshot]:
         """All that are not too old, newest first.
 
