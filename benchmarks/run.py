@@ -314,8 +314,8 @@ def from_server(bench: Bench, rounds: int, quick: bool) -> None:
             row.setdefault(f"merge of {15_000 // size} commits of upstream", []).append(
                 timed(worker, *words, "origin/long")
             )
-            shutil.rmtree(place)
-            shutil.rmtree(worker.path)
+            shutil.rmtree(place, ignore_errors=True)  # a forecast in the background may write there
+            shutil.rmtree(worker.path, ignore_errors=True)
     print("\n### What comes from the server\n\n| operation | " + " | ".join(figures) + " |")
     print("|---|" + "---|" * len(figures))
     for operation in figures["no hooks"]:
