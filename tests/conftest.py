@@ -243,7 +243,7 @@ class Stage:
 def _end_processes(folder: Path) -> None:
     """End what works in a folder, such as a forecast in the background, and what that starts meanwhile."""
     while any(_end_process(proc, folder) for proc in Path("/proc").glob("[0-9]*")):
-        time.sleep(0.005)
+        time.sleep(0.005)  # until the kernel has ended them
 
 
 def _end_process(proc: Path, folder: Path) -> bool:

@@ -491,6 +491,12 @@ def test_only_what_is_surely_written_counts(command: str, files: list[str]) -> N
     assert found == [f"/r/{name}" for name in files]
 
 
+@pytest.mark.parametrize("device", ["/dev/null", "/dev/stderr", "/dev/tty", "/dev/fd/3"])
+def test_a_device_is_no_file_but_a_worktree_may_lie_beside_it(device: str) -> None:
+    assert writes_of(commands_of(f"echo x > {device}", "/r")) == []
+    assert writes_of(commands_of("echo x > /dev/shm/one/a.txt", "/r")) == ["/dev/shm/one/a.txt"]
+
+
 @given(st.text(alphabet=" \t\n'\"\\$`(){}<>|&;#=-abg~*@", max_size=60))
 def test_any_text_is_read(text: str) -> None:
     tokens_of(text)

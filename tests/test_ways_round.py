@@ -660,7 +660,7 @@ def test_attributes_in_a_worktree_decide_nothing_of_what_a_gate_merges(main: Tre
 
 
 def test_attributes_that_base_has_count_where_a_gate_merges(main: Tree, one: Tree, two: Tree) -> None:
-    main.write(".gitattributes", "src/*.txt merge=union\n")
+    main.write("src/.gitattributes", "*.txt merge=union\n")
     main.write("src/list.txt", "start\n")
     main.ok("add", ".")
     main.ok("commit", "-qm", "a list")

@@ -191,8 +191,7 @@ def _print_order(order: Sequence[str], met: Sequence[Clash]) -> None:
             continue
         answer(f"  {later} conflicts with {earlier} in {shown(one.paths)}")
         narrate(f"  once {earlier} is merged and fetched:")
-        place = shell_word(one.place) if one.place else f'"$(agentsync worktree add {shell_word(one.branch)})"'
-        narrate(f"  cd {place} && {SYNC}")
+        narrate(f"  {_sync_in(one.place, one.branch)}")
 
 
 def _from_here(here: Here, outcome: Outcome) -> str:
@@ -200,9 +199,12 @@ def _from_here(here: Here, outcome: Outcome) -> str:
     if outcome.next_command != SYNC:
         return outcome.next_command
     place = place_of(here.repo, outcome.branch)
-    if place == here.repo.top:
-        return SYNC
-    folder = shell_word(place) if place else f'"$(agentsync worktree add {shell_word(outcome.branch)})"'
+    return SYNC if place == here.repo.top else _sync_in(place, outcome.branch)
+
+
+def _sync_in(place: str, branch: str) -> str:
+    """The command to bring base into a branch in its worktree, which is made where `place` is empty."""
+    folder = shell_word(place) if place else f'"$(agentsync worktree add {shell_word(branch)})"'
     return f"cd {folder} && {SYNC}"
 
 

@@ -42,7 +42,7 @@ def judge_steps(scene: Scene, steps: Sequence[Transition], ref: str) -> Verdict:
 
 def _of_other_histories(scene: Scene, steps: Sequence[Transition]) -> set[str]:
     """The steps of a history that a merge brings and that shares nothing with the branch; its own line never is."""
-    if not steps or not scene.rules.base.commit:
+    if not steps or not scene.rules.base.commits:
         return set()
     found = unrelated({step.commit: step.parents for step in steps})
     line = steps[-1].commit

@@ -83,24 +83,13 @@ def find_taken_back(scene: Scene, move: Move, steps: Sequence[Transition], *, ap
     return [one._replace(told=True) for one in found] if scene.holder.is_human else found
 
 
-def by_going_back(scene: Scene, move: Move) -> list[Finding]:
-    """What others' work base loses by a move to a commit that does not contain its old one."""
-    taken = _lost_by(scene, move)
-    taken = others(taken, _authors(scene, taken, move.old), _self(scene))
-    return [_going_back(scene, move, taken)] if taken else []
-
-
-def lost_by(scene: Scene, move: Move) -> list[Finding]:
-    """The same of whoever's work."""
-    taken = _lost_by(scene, move)
-    return [_going_back(scene, move, taken)] if taken else []
-
-
-def _lost_by(scene: Scene, move: Move) -> list[TakenBack]:
-    return taken_back(tree_changes(scene.repo, move.old, move.new), _past(scene, [move.old, f"^{move.new}"]))
-
-
-def _going_back(scene: Scene, move: Move, taken: Sequence[TakenBack]) -> Finding:
+def by_going_back(scene: Scene, move: Move, *, whosever: bool = False) -> list[Finding]:
+    """What base loses by a move to a commit that does not contain its old one: others' work, or `whosever` it is."""
+    taken = taken_back(tree_changes(scene.repo, move.old, move.new), _past(scene, [move.old, f"^{move.new}"]))
+    if not whosever:
+        taken = others(taken, _authors(scene, taken, move.old), _self(scene))
+    if not taken:
+        return []
     commit = taken[0].commits[0]
     name = scene.rules.base.name
     way_on = (f"others build on {name}; to take it back on purpose, say so with a commit:", f"git revert {commit[:12]}")
@@ -108,7 +97,7 @@ def _going_back(scene: Scene, move: Move, taken: Sequence[TakenBack]) -> Finding
         branch = shell_word(move.ref.removeprefix(HEADS))
         way_on = (f"{name} was deleted; to have it again as it was:", f"git branch {branch} {move.old[:12]}")
     lines = (f"{name} loses {_described(scene, commit)}, and with it {_shown(taken)}", *way_on)
-    return Finding(RULE, lines, taken[0].path)
+    return [Finding(RULE, lines, taken[0].path)]
 
 
 def _by_steps(scene: Scene, move: Move, steps: Sequence[Transition], depth: int) -> list[Finding]:

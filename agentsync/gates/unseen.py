@@ -11,7 +11,7 @@ import time
 from agentsync.gates.judge import judge_move, judge_steps
 from agentsync.gates.ranges import Move, loses_commits, unjudged_steps, whole_move
 from agentsync.gates.say import tell
-from agentsync.gates.takeback import lost_by
+from agentsync.gates.takeback import by_going_back
 from agentsync.gates.undecided import note_undecided, undecided_line, undecided_tip
 from agentsync.git.refs import head_of
 from agentsync.git.repo import read_line
@@ -123,7 +123,7 @@ def _lost(scene: Scene, move: Move) -> list[Finding]:
     if not loses_commits(scene, move) or scene.contains(upstream, move.old):
         return []
     keep_left_tip(scene.repo, move.ref, move.old)
-    return lost_by(scene, move)
+    return by_going_back(scene, move, whosever=True)
 
 
 def _brought(scene: Scene, move: Move) -> list[Finding]:

@@ -98,7 +98,10 @@ def _split(path: str) -> list[list[str]]:
 
 
 def _came(repo: Repo, row: list[str]) -> bool:
-    """Whether the fetch that moved a ref brought its commit: written while it ran, and not here before."""
+    """Whether the fetch that moved a ref brought its commit: written while it ran, and not here before.
+
+    Where that cannot be told it counts as not brought, so that gates judge the commit.
+    """
     try:
         since, until = _times(row[2], row[3], row[4:])
         written = _copies_written(repo, row[0])

@@ -13,6 +13,7 @@ import time
 from contextlib import suppress
 
 from agentsync.git.hashing import object_id
+from agentsync.git.objects import FILES
 from agentsync.git.repo import make_private_dir
 from agentsync.lean import TYPE_CHECKING
 
@@ -50,15 +51,14 @@ def with_attributes_of(repo: Repo, commit: str) -> Repo:
 
 
 def _attributes_in(repo: Repo, commit: str) -> dict[bytes, bytes]:
-    """The text of each `.gitattributes` of a commit; git grep is the one command that reads them all at once."""
-    words = ("grep", "-z", "--no-color", "--full-name", "-I", "-e", "", commit, "--", ":(top,glob)**/.gitattributes")
-    texts: dict[bytes, bytes] = {}
-    for row in repo.git(*words, ok=(0, 1)).out.split(b"\n"):
-        name, _, line = row.partition(b"\0")
-        if name:
-            path = name.removeprefix(commit.encode() + b":")
-            texts[path] = texts.get(path, b"") + line + b"\n"
-    return texts
+    """The text of each `.gitattributes` of a commit. Raises GitError where one cannot be read."""
+    found: dict[bytes, bytes] = {}
+    for row in repo.git("ls-tree", "-r", "-z", "--full-tree", commit).out.split(b"\0"):
+        facts, _, path = row.partition(b"\t")
+        mode, _, blob = facts.decode("ascii").partition(" blob ")
+        if path.rpartition(b"/")[2] == b".gitattributes" and mode in FILES:
+            found[path] = repo.git("cat-file", "blob", blob).out
+    return found
 
 
 def _index_stamp(repo: Repo) -> str:

@@ -159,5 +159,5 @@ def added_conflict_markers(repo: Repo, old: str, new: str) -> list[bytes]:
 
 def _is_conflict(repo: Repo, tree: str, path: bytes) -> bool:
     """Whether a file has lines of both sides' markers: seven `=` alone may underline a heading."""
-    text = repo.git("cat-file", "blob", tree.encode() + b":" + path, ok=()).out.split(b"\n")
+    text = repo.git("cat-file", "blob", tree.encode() + b":" + path).out.split(b"\n")
     return all(any(line.startswith(mark + b" ") for line in text) for mark in (b"<" * 7, b">" * 7))

@@ -38,7 +38,7 @@ class Judged:
         firsts = [step.parents[0] for step in scene.steps if step.parents]
         made = [step.commit for step in scene.steps if step.commit]
         self.graph: Graph = graph_of(scene.repo, [*self.tips, *firsts, *made], scene.rules.base.commits)
-        self.unrelated = unrelated(self.graph.parents) if scene.rules.base.commit else set()
+        self.unrelated = unrelated(self.graph.parents) if scene.rules.base.commits else set()
         related = {one: parents for one, parents in self.graph.parents.items() if one not in self.unrelated}
         pairs = [(commit, parents[0] if parents else "") for commit, parents in related.items()]
         self._done: dict[bytes, list[Done]] = {}

@@ -110,7 +110,7 @@ class Scene:
             from agentsync.git.scratch import with_attributes_of  # seldom needed
 
             words = ("merge-tree", "--write-tree", "--name-only", "-z", "--no-messages", ours, theirs)
-            done = with_attributes_of(self.repo, self.rules.base.commit).git(*words, ok=())
+            done = with_attributes_of(self.repo, self.rules.base.newest).git(*words, ok=())
             tree, *conflicts = done.out.split(b"\0")
             self._merged[ours, theirs] = (tree.decode(), conflicts) if done.code in (0, 1) else ("", [])
         return self._merged[ours, theirs]
